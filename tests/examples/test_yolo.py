@@ -34,14 +34,32 @@ needs_yolo = pytest.mark.skipif(
     reason='ultralytics is not installed: pip install "drivetrain[yolo]"',
 )
 
-OFFLINE = """
-import socket
+ALONE = """
+import os, pickle, socket, sys, warnings
 def refuse(*arguments, **keywords):
     raise AssertionError(f"the network was asked for {arguments}")
 socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
-import torch
+import numpy, torch
+import examples.race_car.yolo
+assert "ultralytics" not in sys.modules
+def settings():
+    printing = dict(vars(torch._tensor_str.PRINT_OPTS)), numpy.get_printoptions()
+    return dict(os.environ), torch.save, printing, list(warnings.filters)
+before = settings()
+"""
+BUILT = """
 from examples.race_car.yolo import YoloCamera
-print(tuple(YoloCamera()(torch.rand(1, 3, 32, 128)).shape))
+camera = YoloCamera()
+"""
+UNPICKLED = """
+with open(sys.argv[1], "rb") as file:
+    camera = pickle.load(file)
+"""
+CHANGED = """
+assert sys.modules["ultralytics"]
+changed = [a for a, b in zip(before, settings()) if a != b]
+assert not changed, changed
+print(tuple(camera(torch.rand(1, 3, 32, 128)).shape))
 """
 
 
@@ -57,14 +75,22 @@ def camera() -> YoloCamera:
 
 @needs_yolo
 @pytest.mark.slow
-def test_building_it_asks_nothing_of_the_network() -> None:
-    paths = {"PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"}
-    environment = {name: value for name, value in os.environ.items() if name != "YOLO_OFFLINE"}
+@pytest.mark.parametrize("way", [BUILT, UNPICKLED], ids=["built", "unpickled"])
+def test_a_new_process_writes_no_file_asks_no_network_and_changes_no_setting(
+    camera: YoloCamera, tmp_path: Path, way: str
+) -> None:
+    home, pickled = tmp_path / "home", tmp_path / "camera.pickle"
+    home.mkdir()
+    pickled.write_bytes(pickle.dumps(camera))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("YOLO_", "XDG_"))}
+    paths = {"PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}", "HOME": str(home), "TMPDIR": str(home)}
     run = subprocess.run(
-        [sys.executable, "-c", OFFLINE], cwd=REPOSITORY, env={**environment, **paths}, capture_output=True, text=True
-    )
+        [sys.executable, "-c", ALONE + way + CHANGED, str(pickled)],
+        cwd=REPOSITORY, env={**kept, **paths}, capture_output=True, text=True,
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "(1, 6, 8, 32)"
+    assert run.stdout == "(1, 6, 8, 32)\n"
+    assert [path for path in home.rglob("*") if "torch" not in path.name] == []
 
 
 @needs_yolo

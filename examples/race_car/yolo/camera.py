@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ from torch.nn.functional import interpolate
 
 from examples.race_car.models import BOX_CHANNELS
 from examples.race_car.rig import CELL
+
+from .quiet import import_quietly
 
 COLOURS = ("blue", "yellow")
 SMALLEST = 1e-2  # cells; a box has to have a size for its logarithm
@@ -52,6 +53,10 @@ class YoloCamera(nn.Module):
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = FORGETTING
         _expect_small_cones(self.network.model[-1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A new process imports ultralytics when it unpickles the network, and before that has to be told to be quiet.
+        return _blank, (type(self),), self.__dict__
 
     def forward(self, image: Tensor) -> Tensor:
         raw = self.raw(image)
@@ -103,17 +108,17 @@ class YoloCamera(nn.Module):
         return box[:, :2], box[:, 2:], cell
 
 
+def _blank(kind: type[YoloCamera]) -> YoloCamera:
+    """An empty camera, for a copy or a pickle to fill."""
+    import_quietly()
+    return kind.__new__(kind)
+
+
 def _build(classes: int) -> Any:
     """The network of `YOLO("yolov5n.yaml")` for that many classes."""
-    # The package looks up a host on the internet when it is imported, unless it is told not to.
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    try:
-        from ultralytics.nn.tasks import DetectionModel, yaml_model_load
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            f'YoloCamera needs {missing.name}, which is not installed: pip install "drivetrain[yolo]" (AGPL-3.0, see '
-            "examples/race_car/yolo/__init__.py); or use CameraNet, which needs nothing"
-        ) from missing
+    import_quietly()
+    from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+
     return DetectionModel({**yaml_model_load("yolov5n.yaml"), "nc": classes}, verbose=False)
 
 
