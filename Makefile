@@ -64,7 +64,7 @@ $(CORE)/.installed: pyproject.toml constraints/core.txt
 
 $(FULL)/.installed: pyproject.toml constraints/full.txt
 	@$(call say,installing everything into $(FULL); two to three minutes and 6 GB)
-	@$(PYTHON) .ci/install.py $(FULL) constraints/full.txt ".[fabric,metrics,yolo,dev]"
+	@$(PYTHON) .ci/install.py $(FULL) constraints/full.txt ".[fabric,metrics,scan,yolo,dev]"
 	@touch $@
 
 $(PEERS)/.installed: pyproject.toml constraints/bench.txt
