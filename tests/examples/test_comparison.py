@@ -14,24 +14,28 @@ from typing import Any
 import pytest
 import torch
 
-from drivetrain import fit
+from drivetrain import evaluate, fit
 from drivetrain.training import PartialEndLoss, SimultaneousEndLoss
-from examples.race_car.comparison.arms import ARMS, BASELINE
+from examples.race_car.comparison import trial
+from examples.race_car.comparison.arms import ARMS, BASELINE, at
 from examples.race_car.comparison.projection import boxes_from_cones, projected
 from examples.race_car.comparison.routing import RoutedEndLoss
 from examples.race_car.comparison.running import jobs_of
 from examples.race_car.comparison.store import Store
+from examples.race_car.comparison.thresholds import THRESHOLDS, tune
 from examples.race_car.comparison.trials import Trials, complete, median
+from examples.race_car.comparison.tuning import Tuning
 from examples.race_car.losses import cone_loss
+from examples.race_car.metrics import cone_f1
 from examples.race_car.simulation import simulate
-from examples.race_car.system import build
+from examples.race_car.system import build, hard_fusion
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"scenes": 20}
 
 
 def row(arm: str = BASELINE, seed: int = 0, share: float = 1.0, **more: Any) -> dict[str, Any]:
-    return {"arm": arm, "seed": seed, "share": share, "sizes": SIZES, **more}
+    return {"arm": arm, "seed": seed, "share": share, "rate": 0.01, "sizes": SIZES, **more}
 
 
 def terms_of_cone_loss(terms: Sequence[str], prediction: Any, truth: Any) -> dict[str, torch.Tensor]:
@@ -87,15 +91,15 @@ def test_a_row_torn_by_a_crash_is_ignored_and_the_next_one_survives(tmp_path: Pa
     with store.path.open("a") as file:
         file.write('{"arm": "indi')
     store.append(row(seed=1))
-    assert store.finished(SIZES) == {(0, BASELINE, 1.0), (1, BASELINE, 1.0)}
+    assert store.finished(SIZES) == {(0, BASELINE, 1.0, 0.01), (1, BASELINE, 1.0, 0.01)}
     assert not store.finished({"scenes": 99})
 
 
 def test_whole_seeds_come_first_and_only_they_are_judged() -> None:
-    jobs = jobs_of(2, (0.1, 1.0))
-    assert {arm for _, arm, _ in jobs[: len(ARMS)]} == set(ARMS)
-    assert {(seed, share) for seed, _, share in jobs[: len(ARMS)]} == {(0, 1.0)}
-    rows = [row(arm, seed, share) for seed, arm, share in jobs[: len(ARMS) + 3]]
+    jobs = jobs_of(2, (0.1, 1.0), dict.fromkeys(ARMS, 0.01))
+    assert {job.arm for job in jobs[: len(ARMS)]} == set(ARMS)
+    assert {(job.seed, job.share) for job in jobs[: len(ARMS)]} == {(0, 1.0)}
+    rows = [row(job.arm, job.seed, job.share) for job in jobs[: len(ARMS) + 3]]
     assert {r["seed"] for r in complete(rows)} == {0}
 
 
@@ -124,6 +128,42 @@ def test_the_interval_of_the_median_of_six_is_their_range() -> None:
     assert median([1, 2, 3, 4, 5, inf]) == (3.5, 1, inf)
 
 
+def test_every_arm_tunes_alike_and_takes_the_rate_that_validation_likes_best() -> None:
+    tuning = Tuning(rates=(0.001, 0.01), seeds=2)
+    jobs = tuning.jobs()
+    assert {arm: sum(job.arm == arm for job in jobs) for arm in ARMS} == dict.fromkeys(ARMS, 4)
+    assert not {job.seed for job in jobs} & {job.seed for job in jobs_of(20, (1.0,), dict.fromkeys(ARMS, 0.01))}
+    likes = {arm: tuning.rates[number % 2] for number, arm in enumerate(ARMS)}
+    rows = [{**job._asdict(), "validation": 0.7 if job.rate == likes[job.arm] else 0.6} for job in jobs]
+    elsewhere = [{**row, "share": 0.5, "validation": 1.3 - row["validation"]} for row in rows]
+    assert tuning.chosen([*rows, *elsewhere]) == likes
+
+
+def test_a_trial_that_tunes_does_not_see_the_test_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(*_: Any) -> None:
+        raise AssertionError("the test scenes were scored")
+
+    monkeypatch.setattr(trial, "tested", seen)
+    sizes = trial.Sizes(scenes=16, validation=8, test=8, epochs=2)
+    found = trial.run(trial.Job(9000, "simultaneous", 1.0, 0.01), sizes, test=False)
+    assert 0 <= found["validation"] <= 1
+    with pytest.raises(AssertionError, match="scored"):
+        trial.run(trial.Job(0, "simultaneous", 1.0, 0.01), sizes)
+
+
+def test_thresholds_are_tuned_alike_and_tuning_leaves_the_system_as_it_was() -> None:
+    frames, system = simulate(12, seed=5), build(0)
+    before = {name: module.training for name, module in system.named_modules()}
+    thresholds, best = tune(system, frames)
+    assert {name: module.training for name, module in system.named_modules()} == before
+    values = [
+        evaluate(system.replace(fusion=hard_fusion(**each)), frames, {"cones": cone_f1}, show_progress=False)
+        for each in THRESHOLDS
+    ]
+    assert best == pytest.approx(max(report["cones"].value for report in values))
+    assert thresholds in THRESHOLDS
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_quick_comparison_runs_resumes_and_leaves_its_results(tmp_path: Path) -> None:
@@ -135,7 +175,8 @@ def test_the_quick_comparison_runs_resumes_and_leaves_its_results(tmp_path: Path
     )
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     lines = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
-    assert len(lines) == 2 * 2 * len(ARMS)  # the second run added none
+    # Two rates were tuned, two seeds run at two shares; the second run added none.
+    assert len(lines) == (2 + 2) * len(ARMS) + 2 * len(at(0.25))
     results = (tmp_path / "out" / "RESULTS.md").read_text()
     assert "preliminary" in results
     for arm in ARMS:

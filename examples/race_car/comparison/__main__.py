@@ -7,15 +7,21 @@ import typer
 
 from .comparison import Settings, main
 from .trial import Sizes
+from .tuning import Tuning
 
-QUICK = Settings(seeds=2, shares=(0.25, 1.0), sizes=Sizes(scenes=60, validation=20, test=40, epochs=6))
+QUICK = Settings(
+    seeds=2,
+    shares=(0.25, 1.0),
+    sizes=Sizes(scenes=60, validation=20, test=40, epochs=6),
+    tuning=Tuning(rates=(5e-3, 1e-2), seeds=1),
+)
 
 
 def comparison(
     seeds: Annotated[int, typer.Option(min=2, help="Paired repetitions: weights, scenes, reading order.")] = 20,
     fractions: Annotated[str, typer.Option(help="Shares of the training scenes.")] = "0.05,0.2,0.5,1",
     scenes: Annotated[int, typer.Option(min=20, help="Training scenes at a share of 1.")] = 200,
-    epochs: Annotated[int, typer.Option(min=2, help="Readings of the scenes, for every pattern.")] = 24,
+    epochs: Annotated[int, typer.Option(min=2, help="Readings of the scenes, for every pattern.")] = 32,
     workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
     minutes: Annotated[float | None, typer.Option(help="Begin no more trials after so long.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of rows and tables; finished rows are kept.")] = Path(

@@ -1,4 +1,4 @@
-"""The comparison from one end to the other: run what is missing, read all rows, say what they say, write it down."""
+"""The comparison from one end to the other: tune, run what is missing, read all rows, say what they say, write it."""
 
 import json
 import time
@@ -7,19 +7,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from .arms import ARMS
+from .arms import ARMS, at
 from .running import jobs_of, run_all
 from .store import Store
 from .trial import Sizes
+from .tuning import Tuning
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is compared: how many seeds, which shares of the data, how large a trial."""
+    """What is compared: how many seeds, which shares of the data, how large a trial, how much may be tuned."""
 
     seeds: int = 20
     shares: tuple[float, ...] = (0.05, 0.2, 0.5, 1.0)
     sizes: Sizes = field(default_factory=Sizes)
+    tuning: Tuning = field(default_factory=Tuning)
 
     def command(self) -> str:
         """The words that run it, or go on with it."""
@@ -47,16 +49,22 @@ def main(
     console, begin = Console(highlight=False), time.monotonic()
     if not console.is_terminal:
         console.width = 150  # a file has no width; tables want some
-    store, jobs = Store(out / "rows.jsonl"), jobs_of(settings.seeds, settings.shares)
+    deadline = None if minutes is None else begin + 60 * minutes
+    store, tuning, sizes = Store(out / "rows.jsonl"), settings.tuning.jobs(), asdict(settings.sizes)
     console.print(
-        f"{len(ARMS)} arms x {settings.seeds} seeds x {len(settings.shares)} shares of the data = {len(jobs)} trials "
-        f"on {workers} processes; about an hour in the full form. Finished rows are in {store.path}.",
+        f"{len(ARMS)} arms x {settings.seeds} seeds on all data, {len(at(0))} of them on {len(settings.shares) - 1} "
+        f"parts of it too, on {workers} processes, after {len(tuning)} trials that tune the learning rates: about an "
+        f"hour on two idle cores in the full form. Finished rows are in {store.path}.",
         markup=False,
     )
-    left = run_all(jobs, settings.sizes, store, workers=workers, minutes=minutes)
+    if run_all(tuning, settings.sizes, store, "tuning", workers=workers, deadline=deadline, test=False):
+        console.print("The learning rates are not tuned yet; the same command goes on.")
+        return
+    rates = settings.tuning.chosen(store.rows(sizes))
+    jobs = jobs_of(settings.seeds, settings.shares, rates)
+    left = run_all(jobs, settings.sizes, store, "comparing", workers=workers, deadline=deadline)
     asked = set(jobs)
-    rows = [row for row in store.rows(asdict(settings.sizes)) if (row["seed"], row["arm"], row["share"]) in asked]
-    rows = complete(rows)
+    rows = complete([row for row in store.rows(sizes) if Store.identity(row) in asked])
     if not rows:
         console.print("No seed is complete yet; the same command goes on.")
         return
@@ -68,7 +76,7 @@ def main(
     if left:
         console.print(f"{left} trials are still to run; the same command goes on.", markup=False)
     (out / "tables.json").write_text(json.dumps([asdict(table) for table in found], indent=1), encoding="utf-8")
-    text = markdown(settings.command(), rows, found, words(rows), left)
+    text = markdown(settings.command(), rows, found, words(rows), settings.tuning, left)
     for path in (out / "RESULTS.md", publish):
         if path is not None:
             path.write_text(text, encoding="utf-8")

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from .tables import Table
-from .trial import SEVERITY, THRESHOLDS
+from .thresholds import THRESHOLDS
+from .trial import SEVERITY
 from .trials import Row, Trials
+from .tuning import Tuning
 
 
-def markdown(command: str, rows: Sequence[Row], tables: Sequence[Table], words: Sequence[str], left: int) -> str:
+def markdown(
+    command: str, rows: Sequence[Row], tables: Sequence[Table], words: Sequence[str], tuning: Tuning, left: int
+) -> str:
     """The whole file: what was run, what it says in words, and every table."""
     trials = Trials(rows)
     seeds = {f"{share:.0%}": min(len(trials.of(arm, share)) for arm in trials.arms(share)) for share in trials.shares}
@@ -19,9 +23,10 @@ def markdown(command: str, rows: Sequence[Row], tables: Sequence[Table], words: 
         f"Complete seeds by share of the data: {', '.join(f'{s}: {n}' for s, n in seeds.items())}. "
         + (f"**{left} of the asked trials were not run**; the same command goes on. " if left else "")
         + ("The protocol asks for 20 seeds: read what follows as preliminary. " if min(seeds.values()) < 20 else ""),
-        f"Every arm starts from the same weights of its seed, has one learning rate, and tunes the fusion's thresholds "
-        f"over {len(THRESHOLDS)} trials on validation. Corruptions are at severity {SEVERITY} of 5. A trial scores its "
-        "test scenes once, after every choice is made.",
+        f"Every arm starts from the same weights of its seed and tunes as much as every other: Adam's rate over "
+        f"{len(tuning.rates)} values on {tuning.seeds} seeds that are not compared, the fusion's thresholds over "
+        f"{len(THRESHOLDS)} pairs in every trial, both on validation. Corruptions are at severity {SEVERITY} of 5. A "
+        "trial scores its test scenes once, after every choice is made.",
         "## In words",
         "\n".join(f"- {sentence}" for sentence in words),
     ]

@@ -3,41 +3,47 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import redirect_stderr
 from dataclasses import asdict
 
 from drivetrain.report import progress
 
-from .arms import ARMS
+from .arms import at
 from .store import Store
-from .trial import Row, Sizes
+from .trial import Job, Row, Sizes
 from .trial import run as run_trial
 
-Job = tuple[int, str, float]
 
-
-def run_all(jobs: Sequence[Job], sizes: Sizes, store: Store, *, workers: int = 1, minutes: float | None = None) -> int:
-    """Run what is missing; answers how many trials were left out because the minutes were over."""
+def run_all(
+    jobs: Sequence[Job],
+    sizes: Sizes,
+    store: Store,
+    what: str,
+    *,
+    workers: int = 1,
+    deadline: float | None = None,
+    test: bool = True,
+) -> int:
+    """Run what is missing; answers how many trials were left out because the deadline was over (`time.monotonic`)."""
     done = store.finished(asdict(sizes))
     missing = [job for job in jobs if job not in done]
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     ended = 0
-    trials = _trials(missing, sizes, workers, deadline)
-    for row in progress(trials, f"{len(jobs)} trials, {len(done)} finished before", total=len(missing)):
+    trials = _trials(missing, sizes, workers, deadline, test)
+    for row in progress(trials, f"{what}: {len(jobs)} trials, {len(jobs) - len(missing)} before", total=len(missing)):
         store.append(row)
         ended += 1
     return len(missing) - ended
 
 
-def jobs_of(seeds: int, shares: Sequence[float]) -> list[Job]:
+def jobs_of(seeds: int, shares: Sequence[float], rates: Mapping[str, float]) -> list[Job]:
     """All trials, whole seeds first: a comparison that is cut short has fewer seeds and shares, not fewer arms."""
     largest_first = sorted(shares, reverse=True)
-    return [(seed, arm, share) for share in largest_first for seed in range(seeds) for arm in ARMS]
+    return [Job(seed, arm, share, rates[arm]) for share in largest_first for seed in range(seeds) for arm in at(share)]
 
 
-def _trials(jobs: Sequence[Job], sizes: Sizes, workers: int, deadline: float | None) -> Iterator[Row]:
+def _trials(jobs: Sequence[Job], sizes: Sizes, workers: int, deadline: float | None, test: bool) -> Iterator[Row]:
     """Rows as they end; no more trials are begun after the deadline."""
     waiting, running = list(reversed(jobs)), set[Future[Row]]()
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
@@ -46,13 +52,13 @@ def _trials(jobs: Sequence[Job], sizes: Sizes, workers: int, deadline: float | N
             if deadline is not None and time.monotonic() > deadline:
                 waiting.clear()
             while waiting and len(running) < workers:
-                running.add(pool.submit(_quietly, *waiting.pop(), sizes))
+                running.add(pool.submit(_quietly, waiting.pop(), sizes, test))
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 yield future.result()
 
 
-def _quietly(seed: int, arm: str, share: float, sizes: Sizes) -> Row:
+def _quietly(job: Job, sizes: Sizes, test: bool) -> Row:
     """A trial without the progress bar of its training: the comparison has one of its own."""
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        return run_trial(seed, arm, share, sizes)
+        return run_trial(job, sizes, test=test)

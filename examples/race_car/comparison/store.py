@@ -31,9 +31,14 @@ class Store:
         read = (_row(line) for line in self.path.read_text(encoding="utf-8").splitlines())
         return [row for row in read if row is not None and row["sizes"] == dict(sizes)]
 
-    def finished(self, sizes: Mapping[str, Any]) -> set[tuple[int, str, float]]:
-        """Seed, arm and share of the trials that need not run again."""
-        return {(row["seed"], row["arm"], row["share"]) for row in self.rows(sizes)}
+    def finished(self, sizes: Mapping[str, Any]) -> set[tuple[int, str, float, float]]:
+        """Seed, arm, share and learning rate of the trials that need not run again."""
+        return {self.identity(row) for row in self.rows(sizes)}
+
+    @staticmethod
+    def identity(row: Mapping[str, Any]) -> tuple[int, str, float, float]:
+        """Which trial a row is of: seed, arm, share, learning rate."""
+        return row["seed"], row["arm"], row["share"], row["rate"]
 
 
 def _row(line: str) -> Row | None:

@@ -3,9 +3,8 @@
 import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import product
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,6 +22,7 @@ from examples.race_car.truth import count_labels
 from .arms import ARMS, Arm
 from .own_metrics import beam_f1, box_f1
 from .projection import projected
+from .thresholds import tune
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ ON_CONES = {"f1": F1, "precision": Metric(precision), "recall": Metric(recall), 
 ON_MODELS = {"boxes": Metric(box_f1, "boxes"), "hits": Metric(beam_f1, "hits")}
 CORRUPTIONS = {"fog": "image", "beam_dropout": "scan"}
 SEVERITY = 3  # of 5
-THRESHOLDS = tuple(product((0.3, 0.5, 0.7), (0.15, 0.3, 0.5)))  # beam, box: as many trials for every arm
+EVERY = 2  # epochs from one point of a curve to the next
 VALIDATION_SEEDS, TEST_SEEDS = 100_000, 200_000  # scenes never meet those of training
 
 
@@ -41,42 +41,80 @@ class Sizes:
 
     Attributes:
         scenes: training scenes at a share of 1.
-        validation: scenes that choose weights and thresholds, whatever the share.
+        validation: scenes that choose weights, thresholds and learning rates, whatever the share.
         test: scenes that are looked at once.
         epochs: readings of as many frames as `scenes`, whatever the share, so that updates are equal too.
         batch_size: frames per batch.
-        learning_rate: of Adam, for every arm.
     """
 
     scenes: int = 200
     validation: int = 60
     test: int = 200
-    epochs: int = 24
+    epochs: int = 32
     batch_size: int = 16
-    learning_rate: float = 5e-3
 
 
-def run(seed: int, name: str, share: float, sizes: Sizes) -> Row:
-    """Train the arm `name` on a share of the scenes of a seed; everything that the tables need, as plain values."""
+class Job(NamedTuple):
+    """Which trial: the seed of weights, scenes and reading order, the arm, the share of the scenes, Adam's rate."""
+
+    seed: int
+    arm: str
+    share: float
+    rate: float
+
+
+def run(job: Job, sizes: Sizes, *, test: bool = True) -> Row:
+    """Train the arm on a share of the scenes of a seed; everything that the tables need, as plain values.
+
+    A trial that only tunes the learning rate (`test` is false) does not see the test scenes.
+    """
     torch.set_num_threads(1)
-    begin, arm = time.perf_counter(), ARMS[name]
-    pool, validation, test = scenes(seed, sizes)
-    system, curve = build(seed), []
+    begin, arm = time.perf_counter(), ARMS[job.arm]
+    pool, validation, unseen = scenes(job.seed, sizes)
+    system, curve = build(job.seed), Curve(validation)
     report = fit(
-        system, training_data(pool, arm, share), arm.pattern, epochs=arm.epochs(sizes.epochs),
-        batch_size=sizes.batch_size, optimizer=lambda weights: torch.optim.Adam(weights, lr=sizes.learning_rate),
-        validation=validation, metric={**ON_MODELS, "cones": F1} if arm.selected_by == "own" else F1, seed=seed,
-        cache=share == 1, callbacks=[lambda state: curve.append(_point(state))],
+        system, training_data(pool, arm, job.share), arm.pattern, epochs=arm.epochs(sizes.epochs),
+        batch_size=sizes.batch_size, optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate),
+        validation=validation, metric={**ON_MODELS, "cones": F1} if arm.selected_by == "own" else F1, seed=job.seed,
+        cache=job.share == 1, callbacks=[curve],
     )  # fmt: skip
-    before_tuning = evaluate(system, validation, F1, show_progress=False)["cones"].value
     thresholds, tuned = tune(system, validation)
-    chosen = system.replace(fusion=hard_fusion(**thresholds))
-    return {
-        "arm": name, "seed": seed, "share": share, "sizes": asdict(sizes),
-        **tested(chosen, test), "thresholds": thresholds, "validation": before_tuning, "validation tuned": tuned,
-        **_own_edges(system, validation), **_cost(report), "labels": _labels(report, arm, validation),
-        "curve": curve, "verdict": report.verdict, "trial seconds": time.perf_counter() - begin,
+    row = {
+        **job._asdict(), "sizes": asdict(sizes), "thresholds": thresholds, "validation": tuned,
+        **_own_edges(system, validation), **_cost(report, curve), "labels": _labels(report, arm, validation),
+        "curve": curve.points, "verdict": report.verdict,
     }  # fmt: skip
+    if test:
+        row |= tested(system.replace(fusion=hard_fusion(**thresholds)), unseen)
+    return row | {"trial seconds": time.perf_counter() - begin}
+
+
+class Curve:
+    """A callback that notes after every second epoch what was paid so far and what it brought; not its own time.
+
+    F1 on validation is that of the best thresholds, found anew at every point, as they are when training is over.
+    """
+
+    def __init__(self, validation: Row) -> None:
+        self.validation = validation
+        self.points: list[Row] = []
+        self._clock, self._paused = time.process_time, 0.0
+        self._begin = self._clock()
+
+    @property
+    def seconds(self) -> float:
+        """Processor time since the beginning, one thread."""
+        return self._clock() - self._begin - self._paused
+
+    def __call__(self, state: State) -> None:
+        if len(state.history) % EVERY:
+            return
+        seconds, begin = self.seconds, self._clock()
+        _, f1 = tune(state.system, self.validation)
+        self.points.append(
+            {"iterations": state.iteration, "seconds": seconds, "f1": f1, "updates": dict(state.updates)}
+        )
+        self._paused += self._clock() - begin
 
 
 @lru_cache(maxsize=2)
@@ -106,17 +144,6 @@ def training_data(pool: Row, arm: Arm, share: float) -> Any:
     )
 
 
-def tune(system: System, validation: Row) -> tuple[dict[str, float], float]:
-    """The fusion's thresholds with the best F1 on validation, and that F1; the first of equals."""
-    best: tuple[dict[str, float], float] = ({}, -1.0)
-    for beam, box in THRESHOLDS:
-        thresholds = {"beam_threshold": beam, "box_threshold": box}
-        tried = system.replace(fusion=hard_fusion(**thresholds))
-        value = evaluate(tried, validation, F1, show_progress=False)["cones"].value
-        best = (thresholds, value) if value > best[1] else best
-    return best
-
-
 def tested(system: System, test: Row) -> dict[str, float]:
     """The one look at the test scenes: clean, and with either sensor damaged."""
     clean = evaluate(system, test, {"cones": ON_CONES}, show_progress=False)
@@ -127,23 +154,14 @@ def tested(system: System, test: Row) -> dict[str, float]:
     return scores
 
 
-def _point(state: State) -> Row:
-    """Where training stands after an epoch: what was paid so far, and what it brought."""
-    row = state.history[-1]
-    return {
-        "iterations": state.iteration, "seconds": row["seconds"], "f1": row["validation cones"],
-        "updates": dict(state.updates),
-    }  # fmt: skip
-
-
 def _own_edges(system: System, validation: Row) -> dict[str, float]:
     found = evaluate(system, validation, ON_MODELS, show_progress=False)
     return {f"own {edge}": found[edge].value for edge in ON_MODELS}
 
 
-def _cost(report: FitReport) -> Row:
+def _cost(report: FitReport, curve: Curve) -> Row:
     return {
-        "iterations": report.iterations, "updates": dict(report.updates), "seconds": report.seconds,
+        "iterations": report.iterations, "updates": dict(report.updates), "seconds": curve.seconds,
         "passes": {model: list(count) for model, count in report.passes.items()},
     }  # fmt: skip
 

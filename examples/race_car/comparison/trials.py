@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from drivetrain.evaluation import Difference, Estimate, estimate, paired_difference
 
-from .arms import ARMS, BASELINE
+from .arms import ARMS, BASELINE, at
 
 MARGIN = 0.02  # F1 that counts as not worse; stated before the first trial was run
 FEWEST = 6  # seeds for a verdict; an interval drawn from fewer lies within their range and is too short
@@ -84,11 +84,11 @@ class Trials:
 
 
 def complete(rows: Sequence[Row]) -> list[Row]:
-    """The rows of those seeds and shares that every arm has run, so that all arms are judged on the same."""
+    """The rows of those seeds and shares that every arm asked of the share has run: all are judged on the same."""
     done: dict[tuple[int, float], set[str]] = {}
     for row in rows:
         done.setdefault((row["seed"], row["share"]), set()).add(row["arm"])
-    return [row for row in rows if row["arm"] in ARMS and done[row["seed"], row["share"]] >= set(ARMS)]
+    return [row for row in rows if row["arm"] in ARMS and done[row["seed"], row["share"]] >= set(at(row["share"]))]
 
 
 def median(values: Sequence[float]) -> tuple[float, float, float]:
