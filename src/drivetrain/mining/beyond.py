@@ -1,0 +1,205 @@
+"""Integration patterns beyond the paper's three: alternatives, routing, loops, votes, guards, training couples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import networkx as nx
+
+from drivetrain.mining.findings import (
+    FEEDBACK,
+    FEEDS,
+    GATES,
+    SELECTS,
+    SUPERVISES,
+    TRAINS_ON,
+    Edge,
+    Integration,
+    Model,
+    Place,
+    Source,
+    Wiring,
+)
+from drivetrain.mining.flow import Flow
+from drivetrain.mining.heads import shared_backbones
+from drivetrain.mining.words import all_words, listed, speaks_of, words
+
+ALTERNATIVES = "interchangeable alternatives"
+ROUTING = "conditional routing"
+FEEDBACK_LOOP = "feedback loop"
+INDEPENDENT = "independent parallel"
+TRAINED_ON_OUTPUT = "trained on a model's output"
+CASCADE = "cascade"
+VOTING = "voting ensemble"
+SAFEGUARD = "safeguard gate"
+SHARED_BACKBONE = "shared backbone"
+ADVERSARIAL = "adversarial training"
+TEACHER = "teacher-student"
+FALLBACK = "fallback"
+BEYOND = (
+    ALTERNATIVES,
+    ROUTING,
+    FEEDBACK_LOOP,
+    INDEPENDENT,
+    TRAINED_ON_OUTPUT,
+    CASCADE,
+    VOTING,
+    SAFEGUARD,
+    SHARED_BACKBONE,
+    ADVERSARIAL,
+    TEACHER,
+    FALLBACK,
+)
+
+
+def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tuple[Integration, ...]:
+    """Every pattern beyond the paper's, in the order of ``BEYOND``.
+
+    * *interchangeable alternatives*: one slot, several models, never run together;
+    * *conditional routing*: what a model says decides which model runs next, or whether one does;
+    * *feedback loop*: an output goes back to an earlier model at the next step;
+    * *independent parallel*: several models, nothing between them;
+    * *trained on a model's output*; *cascade*: a model sees only what an earlier one let pass of the same input;
+    * *voting ensemble*: equals whose outputs are averaged, summed or counted;
+    * *safeguard gate*: a model can stop the rest; *shared backbone*: several heads on one representation;
+    * *adversarial training*: two models trained against each other;
+    * *teacher-student*: the output of a model that stays as it is, used only in the loss of another;
+    * *fallback*: a second model only if the first failed to deliver.
+    """
+    couples = {frozenset(found.models) for found in _adversaries(wiring)}
+    found = [
+        *_alternatives(topology),
+        *_control(topology),
+        *_loops(topology),
+        *_independent(topology),
+        *_trained_on_output(wiring),
+        *_votes(topology),
+        *_safeguards(topology),
+        *(Integration(SHARED_BACKBONE, *heads) for heads in shared_backbones(wiring, sources)),
+        *_adversaries(wiring),
+        *(teacher for teacher in _teachers(wiring) if frozenset(teacher.models) not in couples),
+    ]
+    return tuple(sorted(found, key=lambda integration: BEYOND.index(integration.pattern)))
+
+
+def _alternatives(topology: Flow) -> Iterator[Integration]:
+    for models in topology.models.values():
+        if len(models) > 1:
+            places = tuple(model.place for model in models)
+            sure = min(model.confidence for model in models)
+            yield Integration(ALTERNATIVES, tuple(model.name for model in models), models[0].slot, places, sure)
+
+
+def _control(topology: Flow) -> Iterator[Integration]:
+    """Routing, cascades and fallbacks: who decides over whom."""
+    targets: dict[str, dict[str, Edge]] = {}
+    for edge in topology.control:
+        if edge.kind == FEEDBACK or _guards(topology, edge):
+            continue
+        if listed("fallback") & all_words(edge.through):
+            yield _of_edges(FALLBACK, (edge.source, edge.target), "", (edge,))
+        elif edge.kind == SELECTS or not nx.has_path(topology.graph, edge.source, edge.target):
+            if edge.kind == GATES and _same_input(topology, edge):
+                yield _of_edges(CASCADE, (edge.source, edge.target), "", (edge,))
+            else:
+                targets.setdefault(edge.source, {}).setdefault(edge.target, edge)
+    for source, edges in targets.items():
+        yield _of_edges(ROUTING, (source, *edges), source, tuple(edges.values()))
+
+
+def _same_input(topology: Flow, edge: Edge) -> bool:
+    """Whether one model feeds both, so that the first prunes what the second sees."""
+    above = nx.ancestors(topology.graph, edge.source) & nx.ancestors(topology.graph, edge.target)
+    return bool(above & set(topology.models))
+
+
+def _guards(topology: Flow, edge: Edge) -> bool:
+    return any(speaks_of(model, "safeguard") for model in topology.models[edge.source])
+
+
+def _loops(topology: Flow) -> Iterator[Integration]:
+    back = [edge for edge in topology.control if edge.kind == FEEDBACK]
+    for edge in (*back, *topology.loops):
+        yield _of_edges(FEEDBACK_LOOP, (edge.source, edge.target), edge.target, (edge,))
+
+
+def _independent(topology: Flow) -> Iterator[Integration]:
+    if len(topology.models) < 2 or topology.graph.edges or topology.control or topology.loops or topology.lone:
+        return
+    places = tuple(models[0].place for models in topology.models.values())
+    yield Integration(INDEPENDENT, tuple(topology.models), "", places, 1.0)
+
+
+def _trained_on_output(wiring: Wiring) -> Iterator[Integration]:
+    edges = {(edge.source, edge.target): edge for edge in wiring.edges if edge.kind == TRAINS_ON}
+    for (source, target), edge in edges.items():
+        yield _of_edges(TRAINED_ON_OUTPUT, (source, target), target, (edge,))
+    for fitting in wiring.fittings:
+        for source in fitting.data_from:
+            for target in fitting.models:
+                if source != target and (source, target) not in edges:
+                    yield Integration(TRAINED_ON_OUTPUT, (source, target), target, (fitting.place,), 1.0)
+
+
+def _votes(topology: Flow) -> Iterator[Integration]:
+    for name, merge in topology.merges.items():
+        models = tuple(topology.graph.predecessors(name))
+        alike = all(_equals(topology.models[a][0], topology.models[b][0]) for a, b in combinations(models, 2))
+        if alike and words(merge.what) & listed("vote"):
+            yield Integration(VOTING, models, name, (merge.place,), merge.confidence)
+    for models_of_slot in topology.models.values():
+        for model in models_of_slot:
+            if model.maker.rsplit(".", 1)[-1] in listed("ensemble"):
+                yield Integration(VOTING, (model.name,), model.name, (model.place,), model.confidence)
+
+
+def _equals(one: Model, other: Model) -> bool:
+    """Whether two models do the same, as far as their task or what made them tells."""
+    return one.task == other.task if one.task and other.task else one.maker == other.maker
+
+
+def _safeguards(topology: Flow) -> Iterator[Integration]:
+    for name, models in topology.models.items():
+        if len(topology.models) < 2 or not any(speaks_of(model, "safeguard") for model in models):
+            continue
+        edges = tuple(edge for edge in topology.control if edge.source == name)
+        guarded = dict.fromkeys((name, *(edge.target for edge in edges)))
+        places = _ends(edges) or (models[0].place,)
+        yield Integration(SAFEGUARD, tuple(guarded), name, places, 1.0 if edges else 0.5)
+
+
+def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
+    """Couples of which each is trained with the other's help: by the loss, or by data it makes."""
+    helps = {(edge.source, edge.target) for edge in wiring.edges if edge.kind in (SUPERVISES, TRAINS_ON, FEEDS)}
+    judged = {(edge.source, edge.target): edge for edge in wiring.edges if edge.kind == SUPERVISES}
+    trained = {name: fitting for fitting in wiring.fittings for name in fitting.models}
+    through = {(judge, made) for fitting in wiring.fittings for judge in fitting.through for made in fitting.models}
+    models = {model.name: model for model in wiring.models}
+    couples: dict[frozenset[str], Integration] = {}
+    for made, judge in ((a, b) for a in models for b in models if a != b):
+        both_trained = made in trained and judge in trained
+        mutual = (judge, made) in judged and (made, judge) in helps
+        in_turn = both_trained and (judge, made) in through
+        named = both_trained and speaks_of(models[made], "maker") and speaks_of(models[judge], "judge")
+        if mutual or in_turn or named:
+            places = tuple(trained[name].place for name in (made, judge) if name in trained)
+            places = places or _ends(tuple(edge for pair, edge in judged.items() if set(pair) == {made, judge}))
+            sure = 1.0 if mutual or in_turn else 0.7
+            couples.setdefault(frozenset((made, judge)), Integration(ADVERSARIAL, (made, judge), "", places, sure))
+    return tuple(couples.values())
+
+
+def _teachers(wiring: Wiring) -> Iterator[Integration]:
+    for edge in wiring.edges:
+        if edge.kind == SUPERVISES:
+            yield _of_edges(TEACHER, (edge.source, edge.target), edge.target, (edge,))
+
+
+def _of_edges(pattern: str, models: Sequence[str], at: str, edges: Sequence[Edge]) -> Integration:
+    return Integration(pattern, tuple(models), at, _ends(edges), min(edge.confidence for edge in edges))
+
+
+def _ends(edges: Iterable[Edge]) -> tuple[Place, ...]:
+    ends = (end for edge in edges for end in (edge.at_source, edge.at_target))
+    return tuple(dict.fromkeys(end for end in ends if end))

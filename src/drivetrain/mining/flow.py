@@ -1,0 +1,177 @@
+"""Who processes whose output: the findings as one graph of slots and merges, without cycles and shortcuts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import networkx as nx
+
+from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Wiring
+
+# Operators and calls that only lay values side by side for the model they are handed to: the model is where they meet.
+_SIDE_BY_SIDE = re.compile(
+    r"\b(?:cat|concat|concatenate|Concatenate|stack|[hvd]stack|column_stack|zip|append|extend)\b"
+)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The topology of a repository.
+
+    A node is a model or, for interchangeable models, the first of their slot; or a merge, named by its place.
+
+    Attributes:
+        models: the models of each node, in order of place.
+        merges: the merge of each node that is one.
+        graph: an edge where the output of one node is processed by another, with ``evidence`` (edges or a merge) and
+            ``confidence``; no cycles.
+        loops: edges that were left out because they close a cycle.
+        control: gates, selections and feedback between nodes.
+        lone: edges of every other kind (training), between nodes.
+    """
+
+    models: dict[str, tuple[Model, ...]] = field(default_factory=dict)
+    merges: dict[str, Merge] = field(default_factory=dict)
+    graph: nx.DiGraph[str] = field(default_factory=nx.DiGraph)
+    loops: tuple[Edge, ...] = ()
+    control: tuple[Edge, ...] = ()
+    lone: tuple[Edge, ...] = ()
+
+    @cached_property
+    def links(self) -> nx.DiGraph[str]:
+        """The graph without shortcuts: where A -> B -> C, an additional A -> C is additional information."""
+        return _reduced(self.graph)
+
+    @cached_property
+    def model_links(self) -> nx.DiGraph[str]:
+        """Model to model, whatever code is in between, without shortcuts."""
+        direct: nx.DiGraph[str] = self.graph.copy()
+        for merge in self.merges:
+            direct.add_edges_from((a, b) for a in self.graph.predecessors(merge) for b in self.graph.successors(merge))
+        for merge in self.merges:
+            before, after = list(direct.predecessors(merge)), list(direct.successors(merge))
+            direct.add_edges_from((a, b) for a in before for b in after)
+            direct.remove_node(merge)
+        return _reduced(direct)
+
+    def comparable(self, one: str, other: str) -> bool:
+        """Whether one of two nodes comes after the other: processes its output, or runs only if it may."""
+        return other in self._after[one] or one in self._after[other]
+
+    @cached_property
+    def _after(self) -> dict[str, set[str]]:
+        ordered: nx.DiGraph[str] = self.graph.copy()
+        ordered.add_edges_from((edge.source, edge.target) for edge in self.control if edge.kind in (GATES, SELECTS))
+        return {node: set(nx.descendants(ordered, node)) for node in ordered}
+
+    def confidence(self, source: str, target: str) -> float:
+        """How sure an edge of the graph is; 1 for one that only stands for a path."""
+        return float(self.graph.edges[source, target]["confidence"]) if self.graph.has_edge(source, target) else 1.0
+
+    def places(self, pairs: Iterable[tuple[str, str]]) -> tuple[Place, ...]:
+        """Both ends of every edge, in order, each place once."""
+        found: dict[Place, None] = {}
+        for pair in pairs:
+            for place in self.graph.edges[pair]["evidence"] if self.graph.has_edge(*pair) else ():
+                found.setdefault(place)
+        return tuple(found)
+
+
+def flow(wiring: Wiring) -> Flow:
+    """The topology that the findings show, of the models that the system itself uses (of all, if it uses none)."""
+    chosen = [model for model in wiring.models if model.main] or list(wiring.models)
+    node = {model.name: model.slot or model.name for model in chosen}
+    members: dict[str, list[Model]] = {}
+    for model in chosen:
+        members.setdefault(node[model.name], []).append(model)
+    first = {slot: models[0].name for slot, models in members.items()}
+    node = {name: first[slot] for name, slot in node.items()}
+
+    def known(edge: Edge) -> bool:
+        return edge.source in node and edge.target in node and node[edge.source] != node[edge.target]
+
+    between = [_renamed(edge, node) for edge in wiring.edges if known(edge)]
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(first.values())
+    for edge in between:
+        if edge.kind == FEEDS:
+            ends = (edge.at_source, edge.at_target)
+            _connect(graph, edge.source, edge.target, (end for end in ends if end), edge.confidence)
+    loops = _cut_cycles(graph, [edge for edge in between if edge.kind == FEEDS])
+    merges = _add_merges(graph, wiring.merges, node)
+    return Flow(
+        models={first[slot]: tuple(models) for slot, models in members.items()},
+        merges=merges,
+        graph=graph,
+        loops=loops,
+        control=tuple(edge for edge in between if edge.kind in (GATES, SELECTS, FEEDBACK)),
+        lone=tuple(edge for edge in between if edge.kind not in (FEEDS, GATES, SELECTS, FEEDBACK)),
+    )
+
+
+def _renamed(edge: Edge, node: dict[str, str]) -> Edge:
+    return Edge(
+        node[edge.source],
+        node[edge.target],
+        edge.kind,
+        edge.medium,
+        edge.at_source,
+        edge.at_target,
+        edge.through,
+        edge.confidence,
+    )
+
+
+def _connect(graph: nx.DiGraph[str], source: str, target: str, places: Iterable[Place], confidence: float) -> None:
+    if graph.has_edge(source, target):
+        known = graph.edges[source, target]
+        known["evidence"] = tuple(dict.fromkeys((*known["evidence"], *places)))
+        known["confidence"] = max(known["confidence"], confidence)
+    else:
+        graph.add_edge(source, target, evidence=tuple(places), confidence=confidence)
+
+
+def _cut_cycles(graph: nx.DiGraph[str], edges: list[Edge]) -> tuple[Edge, ...]:
+    """Take out of every cycle its least sure edge; among equals the one that runs back in the order of the models."""
+    position = {name: index for index, name in enumerate(graph)}
+    cut: list[Edge] = []
+    while not nx.is_directed_acyclic_graph(graph):
+        cycle = [(pair[0], pair[1]) for pair in nx.find_cycle(graph)]
+        weakest = min(cycle, key=lambda pair: (graph.edges[pair]["confidence"], position[pair[1]] - position[pair[0]]))
+        graph.remove_edge(*weakest)
+        cut.extend(edge for edge in edges if (edge.source, edge.target) == weakest)
+    return tuple(cut)
+
+
+def _add_merges(graph: nx.DiGraph[str], merges: Iterable[Merge], node: dict[str, str]) -> dict[str, Merge]:
+    kept: dict[str, Merge] = {}
+    for merge in merges:
+        sources = tuple(dict.fromkeys(node[name] for name in merge.models if name in node))
+        targets = tuple(dict.fromkeys(node[name] for name in merge.into if name in node))
+        if len(sources) < 2:
+            continue
+        before = {name: nx.ancestors(graph, name) for name in sources}
+        targets = tuple(t for t in targets if not any(t == name or t in before[name] for name in sources))
+        if targets and _SIDE_BY_SIDE.search(merge.what):
+            for target in targets:
+                for source in sources:
+                    _connect(graph, source, target, (merge.place,), merge.confidence)
+            continue
+        name = str(merge.place)
+        kept.setdefault(name, merge)
+        for source in sources:
+            _connect(graph, source, name, (merge.place,), merge.confidence)
+        for target in targets:
+            _connect(graph, name, target, (merge.place,), merge.confidence)
+    return kept
+
+
+def _reduced(graph: nx.DiGraph[str]) -> nx.DiGraph[str]:
+    shortest = nx.transitive_reduction(graph)
+    reduced: nx.DiGraph[str] = nx.DiGraph()
+    reduced.add_nodes_from(graph)  # in order of place
+    reduced.add_edges_from(edge for edge in graph.edges if shortest.has_edge(*edge))
+    return reduced
