@@ -117,7 +117,7 @@ class EvaluationReport(Report):
             return ""
         if is_torchmetrics(self.metrics[name].fn):
             return "no interval; torchmetrics keeps no samples, a function that answers one value a sample gets one."
-        return f"no interval; {found.units} independent unit cannot show how much units differ."
+        return "no interval; it takes two independent units at least that have something to divide by."
 
 
 def evaluate(

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import ceil, isnan, log10, nan, sqrt
+from math import ceil, isnan, log10
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from drivetrain.errors import DataError, DeclarationError
-from drivetrain.evaluation.tally import Array, Rows, hashable
-
-RESAMPLES = 9999
-LARGEST_DRAW = 20_000_000  # units times resamples; larger data draws fewer, down to a tenth, and needs no more
+from drivetrain.errors import DataError
+from drivetrain.evaluation.intervals import interval, sums_by_unit
+from drivetrain.evaluation.tally import Rows, hashable
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,8 @@ def estimate(
 ) -> Estimate:
     """The value of a metric, or the mean of some numbers such as one a seed, with its interval.
 
-    The interval comes from the bootstrap over units: units are drawn with replacement, their numerators and
-    denominators are summed, then divided. Its quantiles are moved outwards so that few units do not make it too short
-    (the expanded percentile interval of Hesterberg 2014, "What Teachers Should Know about the Bootstrap",
-    arXiv:1411.5279).
-    Where all units agree its length is zero, which proves little when they are few.
+    The interval comes from the bootstrap over units, and with few units from Student's t as well; how, says
+    ``intervals.interval``. Where all units agree its length is zero, which proves little when they are few.
 
     Args:
         rows: what a tally collected, or one number a unit.
@@ -116,8 +110,8 @@ def estimate(
         seed: the same seed gives the same interval.
     """
     rows = _as_rows(rows, units)
-    sums = _sums_by_unit([rows], rows.units)
-    low, high = _interval(sums, confidence, seed)
+    sums = sums_by_unit([rows], rows.units)
+    low, high = interval(sums, confidence, seed)
     return Estimate(rows.value, low, high, len(rows), len(sums[0]))
 
 
@@ -146,8 +140,8 @@ def paired_difference(
             f"a paired difference needs the same samples on both sides, in the same order; "
             f"row {place} is {one.ids[place]!r} and {other.ids[place]!r}"
         )
-    sums = _sums_by_unit([one, other], one.units)
-    low, high = _interval(sums, confidence, seed)
+    sums = sums_by_unit([one, other], one.units)
+    low, high = interval(sums, confidence, seed)
     return Difference(one.value - other.value, low, high, len(one), len(sums[0]), higher_is_better)
 
 
@@ -162,57 +156,3 @@ def _as_rows(rows: Rows | Sequence[float] | npt.NDArray[Any], units: Sequence[Ha
     if len(units) != len(rows):
         raise DataError(f"{len(units)} units are named for {len(rows)} rows; name one a row")
     return Rows(rows.numerators, rows.denominators, tuple(hashable(unit) for unit in units), rows.ids)
-
-
-def _sums_by_unit(several: Sequence[Rows], units: Sequence[Hashable]) -> list[Array]:
-    """Numerators and denominators of each side, summed by unit: the columns that are drawn together."""
-    number = {unit: index for index, unit in enumerate(dict.fromkeys(units))}
-    codes = np.array([number[unit] for unit in units], dtype=np.intp)
-    columns = [column for rows in several for column in (rows.numerators, rows.denominators)]
-    sums = [np.bincount(codes, weights=column, minlength=len(number)).astype(np.float64) for column in columns]
-    order = np.lexsort(sums)  # so that the interval does not depend on the order of the samples
-    return [column[order] for column in sums]
-
-
-def _interval(sums: Sequence[Array], confidence: float, seed: int) -> tuple[float, float]:
-    if not 0 < confidence < 1:
-        raise DeclarationError(f"confidence is a share between 0 and 1 such as 0.95, found {confidence!r}")
-    units = len(sums[0])
-    value = float(_statistic(*sums, axis=0))
-    if units < 2 or isnan(value):
-        return nan, nan
-    draws = _draws(sums, seed)
-    if np.isnan(draws).all():
-        return nan, nan
-    tail = _tail(confidence, units)
-    low, high = np.nanquantile(draws, [tail, 1 - tail])  # a draw of units that all have denominator zero says nothing
-    return min(float(low), value), max(float(high), value)
-
-
-def _draws(sums: Sequence[Array], seed: int) -> Array:
-    """The statistic of units drawn with replacement, again and again."""
-    units = len(sums[0])
-    resamples = int(np.clip(LARGEST_DRAW // units, RESAMPLES // 10, RESAMPLES))
-    at_once = max(1, 500_000 // units)
-    generator = np.random.default_rng(seed)
-    draws = []
-    for begin in range(0, resamples, at_once):
-        drawn = generator.integers(units, size=(min(at_once, resamples - begin), units))
-        draws.append(_statistic(*(column[drawn] for column in sums), axis=1))
-    return np.concatenate(draws)
-
-
-def _tail(confidence: float, units: int) -> float:
-    """The share to leave out on either side so that the interval has the length of Student's t interval."""
-    reach = stats.t.ppf((1 + confidence) / 2, units - 1) * sqrt(units / (units - 1))
-    return float(stats.norm.sf(reach))
-
-
-def _statistic(*sums: Array, axis: int) -> Any:
-    """Sum by sum; of two sides the first minus the second."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = [
-            np.where((below := sums[i + 1].sum(axis)) != 0, sums[i].sum(axis) / below, np.nan)
-            for i in range(0, len(sums), 2)
-        ]
-    return ratios[0] if len(ratios) == 1 else ratios[0] - ratios[1]

@@ -14,7 +14,7 @@ from drivetrain.gradients.perturbation import Effect, refuse_mixing, spread
 
 @dataclass(frozen=True)
 class FiniteDifferences(AbstractEstimator):
-    """Central differences, ``(L(x + h) - L(x - h)) / 2h`` number by number (Nocedal and Wright 2006, eq. 8.7).
+    """Central differences, ``(L(x + h) - L(x - h)) / 2h`` number by number (Nocedal and Wright 2006).
 
     No randomness, and on smooth code an error of order ``h²``; on code that jumps a small step feels nothing. All
     samples of a batch move their same number at once, so the cost is twice the numbers of *one* sample; see ``SPSA`` on

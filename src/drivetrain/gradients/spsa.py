@@ -12,7 +12,7 @@ from drivetrain.gradients.perturbation import Effect, refuse_mixing, spread
 
 @dataclass(frozen=True)
 class SPSA(AbstractEstimator):
-    """Simultaneous perturbation stochastic approximation (Spall 1992, eq. 2.2), averaged over several directions.
+    """Simultaneous perturbation stochastic approximation (Spall 1992), averaged over several directions.
 
     ``g_i = (L(x + cΔ) - L(x - cΔ)) / (2 c Δ_i)`` with independent signs ``Δ_i = ±1``. Both sides are run (antithetic),
     so even terms cancel. Every sample of a batch gets its own signs, and answers for its own outputs alone: one run
