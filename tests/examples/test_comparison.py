@@ -11,6 +11,7 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from drivetrain import evaluate, fit
 from drivetrain.training import PartialEndLoss, SimultaneousEndLoss
 from examples.race_car.comparison import trial
 from examples.race_car.comparison.arms import ARMS, BASELINE, at
+from examples.race_car.comparison.curves import need, reached
 from examples.race_car.comparison.projection import boxes_from_cones, projected
 from examples.race_car.comparison.routing import RoutedEndLoss
 from examples.race_car.comparison.running import jobs_of
@@ -162,6 +164,45 @@ def test_thresholds_are_tuned_alike_and_tuning_leaves_the_system_as_it_was() -> 
     ]
     assert best == pytest.approx(max(report["cones"].value for report in values))
     assert thresholds in THRESHOLDS
+
+
+def test_a_curve_is_read_between_its_points_on_a_logarithmic_scale_of_data() -> None:
+    shares = (0.01, 0.1, 1.0)
+    assert reached(np.array([0.5, 0.6, 0.7]), shares, 0.65) == pytest.approx(10**-0.5)
+    assert reached(np.array([0.5, 0.6, 0.7]), shares, 0.5) == 0.01
+    assert reached(np.array([0.5, 0.6, 0.7]), shares, 0.71) == inf
+    dented = np.array([0.5, 0.7, 0.6])  # isotonic: 0.5, 0.65, 0.65
+    assert reached(dented, shares, 0.575) == pytest.approx(10**-1.5)
+
+
+def test_an_arm_that_needs_a_tenth_of_the_labels_at_half_the_price_saves_twentyfold() -> None:
+    curves = {
+        BASELINE: {0.1: 0.5, 1.0: 0.7},
+        "simultaneous": {0.1: 0.68, 1.0: 0.7},
+        "alternating": {0.1: 0.2, 1.0: 0.3},
+    }
+    price = {BASELINE: 100, "simultaneous": 50, "alternating": 50}
+    trials = Trials(
+        [
+            row(arm, seed, share, f1=f1 + 0.001 * seed, labels={"training": price[arm] * share})
+            for arm, curve in curves.items()
+            for share, f1 in curve.items()
+            for seed in range(8)
+        ]
+    )
+    saves = need(trials, "simultaneous")
+    assert saves is not None
+    assert saves.share.value == pytest.approx(0.1)
+    assert saves.labels == pytest.approx(5)
+    assert saves.saving.value == pytest.approx(
+        20 * 10**-0.1
+    )  # the baseline, too, may lose the margin: 79 % of the data
+    never = need(trials, "alternating")
+    assert never is not None
+    assert never.share.value == never.share.high == inf
+    assert never.saving.value == 0
+    few = [found for found in trials.rows if found["seed"] < 5]
+    assert need(Trials(few), "simultaneous") is None
 
 
 @pytest.mark.slow

@@ -58,8 +58,8 @@ class Trials:
     def to_target(self, arm: str, price: Callable[[Row], float]) -> list[float]:
         """What it cost each seed to reach the target at full data; infinite where it never did.
 
-        The target of a seed is the F1 on validation of its individual training, less the margin, at the fusion's
-        default thresholds; the price is asked of the first point of the curve that reaches it.
+        The target of a seed is the F1 on validation of its individual training, less the margin; the price is asked of
+        the first point of the curve that reaches it. Both are measured at the thresholds that validation likes best.
         """
         targets = {seed: row["validation"] - MARGIN for seed, row in self.of(BASELINE).items()}
         costs = []
