@@ -124,8 +124,8 @@ def _labels(trials: Trials) -> Table:
         "training label values at 100 %", "on validation (first seed)",
     )  # fmt: skip
     note = (
-        f"Not worse: than {BASELINE} training on all data, by {MARGIN} F1, paired by seed. Data for equal F1: where the "
-        f"learning curve crosses that of {BASELINE} at 100 % less {MARGIN} [95 % over seeds]. Saving: label values "
+        f"Not worse: than {BASELINE} training on all data, by {MARGIN} F1, paired by seed. Data for equal F1: where "
+        f"the learning curve crosses that of {BASELINE} at 100 % less {MARGIN} [95 % over seeds]. Saving: label values "
         f"that {BASELINE} training needs for that F1, over the arm's; under 1 it costs more. Box 5 values, stretch of "
         "beams 1, cone 3."
     )
