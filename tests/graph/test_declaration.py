@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from typing import Any
@@ -108,6 +109,8 @@ def test_a_system_may_not_be_called_like_an_attribute_of_its_own() -> None:
     ("make", "words"),
     [
         (lambda: component("camera", nn.ReLU, "image -> boxes"), "'camera' is given the class ReLU; hand over"),
+        (lambda: component(nn.ReLU(), "camera", "image -> boxes"), "and its signature, in this order; found ReLU, str"),
+        (lambda: component("camera", "image -> boxes", nn.ReLU()), "in this order; found str, str, ReLU: write"),
         (lambda: component("camera", nn.ReLU()), "needs a signature: component('camera', thing, \"image -> boxes\")"),
         (lambda: component("camera", 3, "image -> boxes"), "'camera' cannot be a component: found int; what fits"),
         (lambda: component("camera"), "has neither a thing nor a signature"),
@@ -165,6 +168,9 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "torch on a list": (lambda image: torch.cat([image, image]), r"torch\.cat\(\.\.\.\) on edge 'image'"),
     "a bare module": (lambda image: nn.Linear(4, 2)(image), r"torch\.linear\(\.\.\.\) on edge 'image'"),
     "a call": (lambda image: image(3), "a call on edge 'image'"),
+    "a copy": (lambda image: copy.deepcopy(image), "copying on edge 'image'"),
+    "a shallow copy": (lambda image: copy.copy(image), "copying on edge 'image'"),
+    "setting an attribute": (lambda image: setattr(image, "size", 3), "setting an attribute on edge 'image'"),
 }
 
 
@@ -183,7 +189,7 @@ def test_anything_done_to_a_symbol_is_refused_and_the_cure_is_named(operation: s
         (lambda image: 3, TracingError, "system 'perception' returns 3"),
         (lambda image: (camera()(image), 3), TracingError, "system 'perception' returns 3"),
         (lambda image: {}, TracingError, "system 'perception' returns {}"),
-        (lambda image: camera()(image, image), TracingError, "takes 1 value(s), image; it is called with 2; hand"),
+        (lambda image: camera()(image, image), TracingError, "is called with 2; name a further edge in its signature"),
         (lambda image: fusion()(image), TracingError, "takes 2 value(s), boxes, hits; it is called with 1, hits"),
         (lambda image: camera()(picture=image), TracingError, "'image -> boxes', which has no input 'picture'"),
         (lambda image: camera()(image, image=image), TracingError, "is given 'image' twice"),
@@ -211,6 +217,37 @@ def test_anything_done_to_a_symbol_is_refused_and_the_cure_is_named(operation: s
 def test_a_body_that_is_no_diagram_is_refused(body: Callable[[Any], Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=re.escape(words)):
         declare(body)
+
+
+def test_unpacking_into_too_many_names_says_what_was_answered() -> None:
+    split = component("split", lambda image: (image, image), "image -> left, right")
+
+    def halves(image: Any) -> Any:
+        left, middle, right = split(image)
+        return left, middle, right
+
+    with pytest.raises(TracingError, match=r"in halves: not enough values to unpack .* answers: split -> left, right"):
+        system(halves)
+
+
+def test_a_constant_may_stand_behind_the_declared_inputs() -> None:
+    def scale(image: Tensor, factor: float = 1.0, *, shift: float = 0.0) -> Tensor:
+        return image * factor + shift
+
+    brighter = component("brighter", scale, "image -> bright")
+    net = declare(lambda image: brighter(image, 2.0, shift=3.0))
+    assert net(torch.ones(2)).tolist() == [5, 5]
+    assert "factor=2.0, shift=3.0" in str(net)
+    with pytest.raises(TracingError, match="is given 'factor' twice"):
+        declare(lambda image: brighter(image, 2.0, factor=3.0))
+    with pytest.raises(TracingError, match="takes 1 value\\(s\\), image; it is called with 3"):
+        declare(lambda image: brighter(image, 2.0, 3.0))
+
+
+def test_every_public_name_of_a_system_is_refused_as_the_name_of_a_component() -> None:
+    for name in (name for name in dir(declare(camera())) if not name.startswith("_") and name != "camera"):
+        with pytest.raises(NameTakenError, match=f"'{name}' cannot name a component"):
+            component(name, nn.Linear(4, 2), "image -> boxes")
 
 
 def test_a_system_without_inputs_is_refused() -> None:
@@ -257,6 +294,9 @@ def test_an_unknown_component_is_refused_with_a_list_of_those_there_are() -> Non
         net.component("radar")
     with pytest.raises(UnknownNameError, match="no component 'radar' in perception; it has: camera"):
         net.replace(radar=camera())
+    outer = declare(lambda image: component("front", net, "image -> seen")(image))
+    with pytest.raises(UnknownNameError, match=r"no component 'camera' in perception; it has: front, front\.camera"):
+        outer.replace(camera=camera())
 
 
 # -- what is recorded

@@ -11,13 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from drivetrain import System, component, system
-from drivetrain.errors import CheckpointError, ComponentError, MissingEdgeError, SignatureError, UnknownNameError
+from drivetrain.errors import (
+    CheckpointError,
+    ComponentError,
+    DataError,
+    MissingEdgeError,
+    SignatureError,
+    UnknownNameError,
+)
 from drivetrain.graph.component import Component
 
 
@@ -86,9 +94,23 @@ def test_every_edge_is_answered_by_name() -> None:
 
 def test_a_missing_input_is_named() -> None:
     with pytest.raises(
-        MissingEdgeError, match="'lidar' reads scan, which the batch does not have; it has: image, boxes"
+        MissingEdgeError, match=r"perception\.trace: the batch has no scan, which it reads; it has: image"
     ):
         join().trace({"image": batch()["image"]})
+    with pytest.raises(MissingEdgeError, match=r"the batch has no image, scan, which it reads; it has: nothing"):
+        join().trace({})
+
+
+def test_what_is_no_batch_is_refused_with_the_line_to_write() -> None:
+    with pytest.raises(
+        DataError, match=r"found Tensor\(5, 4\); write perception\.trace\(\{'image': image, 'scan': scan\}\)"
+    ):
+        join().trace(batch()["image"])
+
+
+def test_a_call_without_an_input_names_the_system() -> None:
+    with pytest.raises(TypeError, match=r"perception\(\) missing 1 required positional argument: 'scan'"):
+        join()(batch()["image"])
 
 
 def test_an_error_inside_a_component_says_which_one_was_running() -> None:
@@ -104,6 +126,8 @@ def test_an_error_inside_a_component_says_which_one_was_running() -> None:
     ("answer", "words"),
     [
         (lambda image: image, r"'split' declares 2 outputs \(left, right\) and answered Tensor\(5, 4\)"),
+        (lambda image: image[:2], r"'split' declares 2 outputs \(left, right\) and answered Tensor\(2, 4\)"),
+        (lambda image: {"left": image, "right": image}, r"answered \{left: Tensor\(5, 4\), right"),
         (lambda image: (image, image, image), "declares 2 outputs .* and answered 3 values"),
     ],
 )
@@ -116,12 +140,15 @@ def test_an_answer_of_the_wrong_length_is_named(answer: Callable[[Tensor], Any],
 
     with pytest.raises(ComponentError, match=words):
         halves.trace({"image": batch()["image"]})
+    with pytest.raises(ComponentError, match=words):
+        halves(batch()["image"])
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda image: image, "declares the ragged edge 'boxes\\[\\]', which is a list with one value per sample"),
+        (lambda image: None, "answered NoneType"),
         (lambda image: [image[0]], "answered 1 value\\(s\\) on the ragged edge 'boxes\\[\\]' for a batch of 5"),
     ],
 )
@@ -134,6 +161,42 @@ def test_a_ragged_edge_that_is_no_list_of_samples_is_named(answer: Callable[[Ten
 
     with pytest.raises(ComponentError, match=words):
         detection.trace({"image": batch()["image"]})
+    with pytest.raises(ComponentError, match=words):
+        detection(batch()["image"])
+
+
+def test_a_ragged_edge_counts_its_samples_by_tensors_and_ragged_edges_alone() -> None:
+    backbone = component("backbone", lambda image: [image, image[:, :2]], "image -> features")  # no ragged edge
+    detector = component("detector", lambda features, image: list(image), "features, image -> boxes[]")
+    tracker = component("tracker", lambda boxes: boxes, "boxes[] -> tracks[]")
+
+    @system
+    def detection(image: Tensor) -> Any:
+        return tracker(detector(backbone(image), image))
+
+    assert len(detection(batch()["image"])) == 5
+    assert len(detection.trace({"image": batch()["image"]})["tracks"]) == 5
+
+
+def test_a_ragged_place_is_not_taken_by_what_is_not_ragged() -> None:
+    net = join()
+    ragged = component("eye", lambda image: list(image), "image -> boxes[]")
+    words = r"'eye' answers 'boxes\[\]' as a list with one value per sample; declare it as '-> boxes'"
+    with pytest.raises(SignatureError, match=words):
+        net.replace(camera=ragged)
+
+
+def test_a_system_that_answers_several_edges_is_compiled_by_torch_in_one_graph() -> None:
+    split = component("split", lambda image: (image[:, :2], image[:, 2:]), "image -> left, right")
+    merge = component("merge", fuse, "left, right -> cones")
+
+    @system
+    def halves(image: Tensor) -> Any:
+        return merge(*split(image))
+
+    image = batch()["image"]
+    compiled = torch.compile(halves, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(image), halves(image))
 
 
 # -- systems in systems, weights in several places
@@ -295,6 +358,13 @@ def test_a_damaged_file_is_refused_and_nothing_changes(damage: Callable[[bytes],
 
 
 def test_a_missing_file_is_refused_with_the_line_to_write(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a folder; name the file of weights in it"):
+        join().load(tmp_path)
+    safetensors.torch.save_file({"weight": torch.ones(2)}, tmp_path / "foreign")
+    with pytest.raises(
+        CheckpointError, match=r"foreign holds weights, but no system\.save wrote it; its names: weight"
+    ):
+        join().load(tmp_path / "foreign")
     with pytest.raises(CheckpointError, match=r"no file .*absent; system.save\("):
         join().load(tmp_path / "absent")
 

@@ -7,10 +7,13 @@ from typing import Any, overload
 
 from torch import nn
 
+from drivetrain.components.foreign import ForeignComponent
+from drivetrain.components.frameworks import bridge
 from drivetrain.components.function import FunctionComponent
 from drivetrain.components.torch import TorchComponent
-from drivetrain.errors import SignatureError
+from drivetrain.errors import SignatureError, listed
 from drivetrain.graph.component import Component, FromTruth
+from drivetrain.graph.execution import describe
 from drivetrain.graph.signature import Signature
 from drivetrain.graph.system import System
 
@@ -22,7 +25,7 @@ def component(signature: str, /, *, from_truth: Encoders = None) -> Callable[[Ca
 @overload
 def component(name: str, thing: Any, signature: str, /, *, from_truth: Encoders = None) -> Component: ...
 def component(
-    name_or_signature: Any, thing: Any = None, signature: str | None = None, /, *, from_truth: Encoders = None
+    name_or_signature: Any, thing: Any = None, signature: Any = None, /, *, from_truth: Encoders = None
 ) -> Component | Callable[[Callable[..., Any]], Component]:
     """Make a component of a model, a function or a system; above a function, ``@component("a, b -> c")``.
 
@@ -48,6 +51,12 @@ def component(
     """
     if thing is None and signature is None:
         return _decorator(name_or_signature, from_truth)
+    if not isinstance(name_or_signature, str) or isinstance(thing, str):
+        found = listed(describe(part) for part in (name_or_signature, thing, signature) if part is not None)
+        raise SignatureError(
+            f"component takes a name, the thing and its signature, in this order; found {found}: "
+            f'write component("camera", thing, "image -> boxes")'
+        )
     if signature is None:
         raise SignatureError(
             f"component({name_or_signature!r}, ...) needs a signature: "
@@ -76,8 +85,12 @@ def _decorator(signature: Any, from_truth: Encoders) -> Callable[[Callable[..., 
 def _wrapped(name: str, thing: Any, signature: Signature, from_truth: Encoders) -> Component:
     if isinstance(thing, System):
         return thing.renamed(name, signature)
+    if isinstance(thing, ForeignComponent):
+        return ForeignComponent(name, thing.module, signature, from_truth or _moved(thing, signature))
     if isinstance(thing, Component):
         return _wrapped(name, thing.thing, signature, from_truth or _moved(thing, signature))
+    if (module := bridge(thing)) is not None:
+        return ForeignComponent(name, module, signature, from_truth)
     if isinstance(thing, nn.Module):
         return TorchComponent(name, thing, signature, from_truth)
     if isinstance(thing, type):

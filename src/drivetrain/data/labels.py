@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-if TYPE_CHECKING:
-    from drivetrain.data.batch import Batch
+from drivetrain.data.batch import Batch
 
 ORIGINS = ("human", "machine", "derived")
 USES = ("training", "validation", "calibration", "pretraining")

@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from drivetrain.errors import NameTakenError, SignatureError, listed
-from drivetrain.graph.signature import Signature, is_name
-from drivetrain.graph.tracing import record, symbols_in
+from drivetrain.graph.signature import Port, Signature, is_name
+from drivetrain.graph.symbol import draw, is_drawn
 
 FromTruth = Callable[[Any], Any]
 """Turns the truth of an output edge into what the component emits there."""
@@ -19,8 +19,8 @@ FromTruth = Callable[[Any], Any]
 # What a System needs for itself; a component of that name would hide it.
 RESERVED = frozenset(dir(nn.Module())) | {
     "name", "signature", "graph", "inputs", "outputs", "nodes", "edges", "ragged", "models", "component",
-    "trace", "replace", "save", "load", "svg", "mermaid", "text", "digest", "plan", "patterns",
-    "learns", "from_truth", "thing",
+    "trace", "replace", "renamed", "save", "load", "svg", "mermaid", "text", "digest", "plan", "patterns",
+    "learns", "runs", "from_truth", "thing", "edges_when_called", "shape_answer",
 }  # fmt: skip
 
 
@@ -58,13 +58,22 @@ class Component(nn.Module):
         """What a running system calls; the shortest way to the user's own code."""
         return self
 
+    @property
+    def edges_when_called(self) -> tuple[Port, ...]:
+        """The edges that a call of it makes in the body of a system."""
+        return self.signature.outputs
+
+    def shape_answer(self, values: list[Any]) -> Any:
+        """The values of these edges in the shape in which it answers them."""
+        return values[0] if len(values) == 1 else tuple(values)
+
     @abstractmethod
     def forward(self, *values: Any, **constants: Any) -> Any:
         """Run on values bound by position; one value per declared output."""
 
     def __call__(self, *values: Any, **constants: Any) -> Any:
-        if symbols_in(values, constants):
-            return record(self, values, constants)
+        if is_drawn(values, constants):
+            return draw(self, values, constants)
         return super().__call__(*values, **constants)
 
     def __repr__(self) -> str:

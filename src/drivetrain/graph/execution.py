@@ -1,9 +1,8 @@
-"""Running a diagram: as generated code that costs what a hand-written ``forward`` costs, or node by node."""
+"""Running a diagram node by node, and checking what each node answers."""
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from drivetrain.errors import ComponentError, MissingEdgeError, listed
@@ -45,9 +44,9 @@ def run_node(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         answer = node.component.runs(*arguments, **node.keywords)
     except Exception as error:
-        error.add_note(_where(node, values))
+        error.add_note(where(node, values))
         raise
-    return _by_edge(node, answer, values)
+    return dict(zip(node.makes, answers_of(node, answer, [values[edge] for edge in node.inputs]), strict=True))
 
 
 def size_of(value: Any) -> int | None:
@@ -74,94 +73,50 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def compiled(graph: Graph) -> Callable[..., Any]:
-    """The diagram as one Python function of its inputs, written, compiled and readable in tracebacks."""
-    source, callables, edge_of_line = _source(graph)
-    filename = f"<drivetrain system {graph.name} {id(graph):x}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    exec(compile(source, filename, "exec"), callables)
-    function: Callable[..., Any] = callables["run_system"]
-    function.__dict__.update(filename=filename, node_of_line=edge_of_line)
-    return function
+def answers_of(node: Node, answer: Any, read: Sequence[Any]) -> Sequence[Any]:
+    """What a node answered, one value for each edge that it makes.
 
+    Args:
+        node: it ran.
+        answer: what its component answered.
+        read: the values of the edges that it read, in their order.
 
-def note_where(error: BaseException, function: Callable[..., Any]) -> None:
-    """Add to an error raised inside a compiled diagram which component was running."""
-    filename, nodes = function.__dict__["filename"], function.__dict__["node_of_line"]
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == filename and traceback.tb_lineno in nodes:
-            error.add_note(_where(nodes[traceback.tb_lineno], {}))
-        traceback = traceback.tb_next
-
-
-def _source(graph: Graph) -> tuple[str, dict[str, Any], dict[int, Node]]:
-    local = {edge: edge if "." not in edge else f"edge_{index}" for index, edge in enumerate(graph.edges)}
-    globals_: dict[str, Any] = {}
-    lines = [f"def run_system({', '.join(local[port.name] for port in graph.inputs)}):"]
-    node_of_line = {}
-    for node in needed(graph, graph.outputs):
-        callee = _free_name(node.name.replace(".", "_"), local.values(), globals_)
-        globals_[callee] = node.component.runs
-        arguments = [_argument(a, local, globals_) for a in node.arguments]
-        arguments += [f"{word}={_argument(Constant(v), local, globals_)}" for word, v in node.keywords.items()]
-        lines.append(f"    {', '.join(local[edge] for edge in node.makes)} = {callee}({', '.join(arguments)})")
-        node_of_line[len(lines)] = node
-    lines.append(f"    return {_returned(graph.returned, local)}")
-    return "\n".join(lines) + "\n", globals_, node_of_line
-
-
-def _free_name(name: str, edges: Collection[str], taken: Collection[str]) -> str:
-    while name in edges or name in taken or name == "run_system":
-        name += "_"
-    return name
-
-
-def _argument(argument: Ref | Constant, local: Mapping[str, str], globals_: dict[str, Any]) -> str:
-    if isinstance(argument, Ref):
-        return local[argument.edge]
-    name = _free_name(f"constant_{len(globals_)}", local.values(), globals_)
-    globals_[name] = argument.value
-    return name
-
-
-def _returned(returned: Any, local: Mapping[str, str]) -> str:
-    if isinstance(returned, Ref):
-        return local[returned.edge]
-    if isinstance(returned, dict):
-        return "{" + ", ".join(f"{key!r}: {_returned(value, local)}" for key, value in returned.items()) + "}"
-    parts = ", ".join(_returned(value, local) for value in returned)
-    return f"[{parts}]" if isinstance(returned, list) else f"({parts},)"
-
-
-def _by_edge(node: Node, answer: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    Raises:
+        ComponentError: it declares another number of values, or a ragged edge has no list with one value a sample.
+    """
     made = node.makes
     if len(made) == 1:
-        answers = [answer]
-    elif isinstance(answer, list | tuple) and len(answer) == len(made):
-        answers = list(answer)
-    else:
+        answer = (answer,)
+    elif not isinstance(answer, list | tuple) or len(answer) != len(made):
         found = f"{len(answer)} values" if isinstance(answer, list | tuple) else describe(answer)
         raise ComponentError(f"'{node.name}' declares {len(made)} outputs ({listed(made)}) and answered {found}")
-    for port, value in zip(node.outputs, answers, strict=True):
+    for port, value in zip(node.outputs, answer, strict=True):
         if port.ragged:
-            _check_ragged(node, port.name, value, values)
-    return dict(zip(made, answers, strict=True))
+            _check_ragged(node, port.name, value, read)
+    return answer  # type: ignore[no-any-return]
 
 
-def _check_ragged(node: Node, edge: str, value: Any, values: Mapping[str, Any]) -> None:
+def where(node: Node, values: Mapping[str, Any]) -> str:
+    """The note of an error: which component ran, on what, as far as the values are known."""
+    taken = listed(f"{edge}: {describe(values[edge])}" if edge in values else edge for edge in node.inputs)
+    return f"while running component '{node.name}' ({taken} -> {listed(node.makes)})"
+
+
+def _check_ragged(node: Node, edge: str, value: Any, read: Sequence[Any]) -> None:
     if not isinstance(value, list):
         raise ComponentError(
             f"'{node.name}' declares the ragged edge '{edge}[]', which is a list with one value per sample; "
             f"it answered {describe(value)}"
         )
-    sizes = [size for edge in node.inputs if (size := size_of(values[edge])) is not None]
-    if sizes and len(value) != sizes[0]:
+    # of the lists that it read, those alone count samples that are known to be ragged
+    ragged = [
+        port.ragged
+        for port, argument in zip(node.component.signature.inputs, node.arguments, strict=True)
+        if isinstance(argument, Ref)
+    ]
+    sizes = [size_of(each) for each, known in zip(read, ragged, strict=True) if known or not isinstance(each, list)]
+    size = next((found for found in sizes if found is not None), None)
+    if size is not None and len(value) != size:
         raise ComponentError(
-            f"'{node.name}' answered {len(value)} value(s) on the ragged edge '{edge}[]' for a batch of {sizes[0]}"
+            f"'{node.name}' answered {len(value)} value(s) on the ragged edge '{edge}[]' for a batch of {size}"
         )
-
-
-def _where(node: Node, values: Mapping[str, Any]) -> str:
-    taken = listed(f"{edge}: {describe(values[edge])}" if edge in values else edge for edge in node.inputs)
-    return f"while running component '{node.name}' ({taken} -> {listed(node.makes)})"

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drivetrain.errors import UnknownNameError, listed
+from drivetrain.graph.component import Component
 from drivetrain.graph.signature import Port
-
-if TYPE_CHECKING:
-    from drivetrain.graph.component import Component
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,12 @@ class Graph:
         return edge
 
 
+def graph_of(component: Component) -> Graph | None:
+    """The diagram of a component that is a system of its own; None for any other."""
+    found = getattr(component, "graph", None)
+    return found if isinstance(found, Graph) else None
+
+
 def refs(returned: Any) -> Iterator[Ref]:
     """Every reference in what a body returns, in order."""
     if isinstance(returned, Ref):
@@ -144,7 +148,7 @@ def rebuild(returned: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _flat(call: Call) -> Iterator[Node]:
-    inner: Graph | None = getattr(call.component, "graph", None)
+    inner = graph_of(call.component)
     if inner is None:
         yield Node(call.name, call.component, call.arguments, call.keywords, call.outputs)
         return

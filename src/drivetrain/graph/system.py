@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.errors import (
+    DataError,
     DeclarationError,
+    MissingEdgeError,
     SignatureError,
     TracingError,
-    UnknownNameError,
     listed,
 )
 from drivetrain.graph import drawing, weights
+from drivetrain.graph.compilation import compiled, note_where
 from drivetrain.graph.component import Component, checked_name
-from drivetrain.graph.execution import compiled, needed, note_where, run
+from drivetrain.graph.execution import describe, needed, run
 from drivetrain.graph.graph import Graph, Node, rebuild
+from drivetrain.graph.replacement import replaced
 from drivetrain.graph.signature import Port, Signature
 from drivetrain.graph.topology import Integration, integration_patterns
 from drivetrain.graph.tracing import trace
@@ -101,14 +104,26 @@ class System(Component):
             note_where(error, self._forward)
             raise
 
-    def trace(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Run on a batch keyed by edge and answer the value of every edge by name.
+    def trace(self, batch: Any) -> dict[str, Any]:
+        """Run on a batch, a dict keyed by edge, and answer the value of every edge by name.
 
         Raises:
-            MissingEdgeError: the batch lacks an input.
+            DataError: the batch is no dict.
+            MissingEdgeError: it lacks an input.
             ComponentError: a component answered something that its signature does not declare.
         """
+        if not isinstance(batch, Mapping):
+            written = listed(f"{edge!r}: {edge}" for edge in self.inputs)
+            raise DataError(
+                f"{self.name}.trace takes a batch keyed by edge, found {describe(batch)}; "
+                f"write {self.name}.trace({{{written}}})"
+            )
         inputs = {edge: batch[edge] for edge in self.inputs if edge in batch}
+        read = {edge for node in self.nodes for edge in node.inputs}
+        if missing := [edge for edge in self.inputs if edge in read and edge not in inputs]:
+            raise MissingEdgeError(
+                f"{self.name}.trace: the batch has no {listed(missing)}, which it reads; it has: {listed(batch)}"
+            )
         return run(self.nodes, inputs)
 
     def plan(self, wanted: tuple[str, ...], given: tuple[str, ...] = ()) -> tuple[Node, ...]:
@@ -120,16 +135,15 @@ class System(Component):
     def replace(self, **components: Any) -> System:
         """A new system with other components in the named places; edges keep their names, the rest is shared.
 
-        A model or function that is not yet a component takes the place's signature. Components inside sub-systems
-        are named with their prefix: ``replace(**{"front.camera": other})``.
+        Components inside sub-systems are named with their prefix: ``replace(**{"front.camera": other})``.
 
         Raises:
             UnknownNameError: there is no component of that name.
-            SignatureError: the newcomer does not take or answer as many values.
+            SignatureError: the newcomer is no component, or does not take or answer the values of its place.
         """
         graph = self.graph
         for name, newcomer in components.items():
-            graph = _replaced(graph, name, newcomer)
+            graph = replaced(graph, name, newcomer)
         return System(graph, self._outputs_when_called)
 
     def renamed(self, name: str, signature: Signature) -> System:
@@ -195,9 +209,9 @@ class System(Component):
         own = tuple(Port(f"{self.name}.{edge}", ports[edge].ragged) for edge in self.outputs)
         return own if self._outputs_when_called is None else self._outputs_when_called
 
-    def shape_answer(self, symbols: list[Any]) -> Any:
+    def shape_answer(self, values: list[Any]) -> Any:
         """Values of the output edges in the shape in which the body returned them."""
-        return rebuild(self.graph.returned, dict(zip(self.outputs, symbols, strict=True)))
+        return rebuild(self.graph.returned, dict(zip(self.outputs, values, strict=True)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_forward"}
@@ -231,38 +245,3 @@ def system(function: Callable[..., Any]) -> System:
             f"@system stands above the function that runs the system, found {type(function).__name__}"
         )
     return System(trace(function, checked_name(function.__name__)))
-
-
-def _replaced(graph: Graph, name: str, newcomer: Any) -> Graph:
-    head, _, tail = name.partition(".")
-    for index, call in enumerate(graph.calls):
-        if call.name != head:
-            continue
-        if not tail:
-            component = _fitting(call, newcomer)
-        elif isinstance(call.component, System):
-            component = call.component.replace(**{tail: newcomer})
-        else:
-            break
-        changed = type(call)(call.name, component, call.arguments, call.keywords, call.outputs)
-        return Graph(
-            graph.name, graph.inputs, (*graph.calls[:index], changed, *graph.calls[index + 1 :]), graph.returned
-        )
-    raise UnknownNameError(
-        f"no component '{name}' in {graph.name}; it has: {listed(call.name for call in graph.calls)}"
-    )
-
-
-def _fitting(call: Any, newcomer: Any) -> Component:
-    if not isinstance(newcomer, Component):
-        raise SignatureError(
-            f"'{call.name}' is replaced by {type(newcomer).__name__}, which is not a component; "
-            f'write replace({call.name}=component("{call.name}", thing, "{call.component.signature}"))'
-        )
-    outputs = newcomer.outputs if isinstance(newcomer, System) else newcomer.signature.outputs
-    if len(newcomer.signature.inputs) != len(call.arguments) or len(outputs) != len(call.outputs):
-        raise SignatureError(
-            f"'{call.name}' is declared as '{call.component.signature}'; "
-            f"'{newcomer.name}' with '{newcomer.signature}' does not fit its place"
-        )
-    return newcomer

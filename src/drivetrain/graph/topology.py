@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import networkx as nx
 
-if TYPE_CHECKING:
-    from drivetrain.graph.graph import Graph, Node
+from drivetrain.graph.graph import Graph, Node
 
 SEQUENTIAL = "sequential"
 JOINING = "joining parallel"

@@ -4,77 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-from torch.utils._pytree import tree_flatten, tree_leaves
+from torch.utils._pytree import tree_leaves
 
 from drivetrain.errors import NameTakenError, SignatureError, TracingError, listed
+from drivetrain.graph.component import Component
 from drivetrain.graph.graph import Call, Constant, Graph, Ref
 from drivetrain.graph.signature import KEY, Port
-
-if TYPE_CHECKING:
-    from drivetrain.graph.component import Component
+from drivetrain.graph.symbol import AbstractReader, Symbol, symbols_in
 
 
-class Symbol:
-    """Stands for the value of an edge while the body of a system is read; it can only be handed on."""
-
-    __slots__ = ("_edge", "_tracer")
-
-    def __init__(self, edge: str, tracer: Tracer) -> None:
-        self._edge = edge
-        self._tracer = tracer
-
-    def __repr__(self) -> str:
-        return f"<the value of edge '{self._edge}'>"
-
-    def __getattr__(self, attribute: str) -> NoReturn:
-        if attribute.startswith("__") and attribute.endswith("__"):
-            raise AttributeError(attribute)  # Python and numpy probe these; absence is the honest answer
-        _refuse(self, f".{attribute}")
-
-    @classmethod
-    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:
-        symbols = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Symbol)]
-        _refuse(symbols[0], f"torch.{getattr(function, '__name__', function)}(...)")
-
-
-def _refuse(symbol: Symbol, what: str) -> NoReturn:
-    edge = symbol._edge
-    raise TracingError(
-        f"in {symbol._tracer.name}: {what} on edge '{edge}' cannot be part of the diagram; a system's body only calls "
-        f'components and returns. Wrap it with @component("{edge} -> ...") and call that.'
-    )
-
-
-def _refusal(operation: str) -> Callable[..., NoReturn]:
-    def refused(self: Symbol, *_: Any, **__: Any) -> NoReturn:
-        _refuse(self, operation)
-
-    return refused
-
-
-_OPERATIONS = {
-    "iteration or unpacking (declare several outputs: 'x -> a, b')": ("__iter__",),
-    "indexing": ("__getitem__", "__setitem__", "__contains__"),
-    "a condition": ("__bool__",),
-    "len()": ("__len__",),
-    "a call": ("__call__",),
-    "a conversion": ("__float__", "__int__", "__index__", "__complex__", "__array__", "__str__", "__format__"),
-    "a comparison": ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"),
-    "arithmetic": tuple(
-        f"__{side}{name}__"
-        for side in ("", "r", "i")
-        for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
-    ) + ("__neg__", "__pos__", "__abs__", "__invert__", "__round__"),
-}  # fmt: skip
-for _what, _names in _OPERATIONS.items():
-    for _name in _names:
-        setattr(Symbol, _name, _refusal(_what))
-Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]  # a class with __eq__ loses its hash
-
-
-class Tracer:
+class Tracer(AbstractReader):
     """What has been read of one body so far."""
 
     def __init__(self, name: str) -> None:
@@ -102,7 +43,7 @@ class Tracer:
                 f'{component.name}, "{component.signature}") with other output names'
             )
         arguments, keywords = _bind(self, component, values, constants)
-        outputs = component_outputs(component)
+        outputs = component.edges_when_called
         for port in outputs:
             if port.name in self.producers:
                 raise NameTakenError(
@@ -113,7 +54,7 @@ class Tracer:
         self._note_ragged(component, arguments)
         self.calls.append(Call(component.name, component, arguments, keywords, outputs))
         symbols = [Symbol(port.name, self) for port in outputs]
-        return component_answer(component, symbols)
+        return component.shape_answer(symbols)
 
     def _note_ragged(self, component: Component, arguments: tuple[Ref | Constant, ...]) -> None:
         ragged = {port.name for port in self.inputs.values() if port.ragged} | {
@@ -134,7 +75,7 @@ def trace(function: Callable[..., Any], name: str) -> Graph:
     """Run the body once on symbols and answer the diagram that it draws.
 
     Raises:
-        TracingError: the body does something else than calling components and returning their values.
+        TracingError: the body does something else than calling components, unpacking and returning their values.
         NameTakenError: two boxes or two edges have one name.
     """
     tracer = Tracer(name)
@@ -149,44 +90,16 @@ def trace(function: Callable[..., Any], name: str) -> Graph:
     if not symbols:
         raise TracingError(f"system '{name}' has no inputs; its parameters are its input edges: def {name}(image):")
     positional, keywords = _call_form(function, symbols)
-    answer = function(*positional, **keywords)
+    try:
+        answer = function(*positional, **keywords)
+    except ValueError as error:
+        if "to unpack" not in str(error):
+            raise
+        raise TracingError(
+            f"in {name}: {error}; what was called answers: "
+            + listed(f"{call.name} -> {listed(call.outputs)}" for call in tracer.calls)
+        ) from None
     return Graph(name, tuple(tracer.inputs.values()), tuple(tracer.calls), _returned(tracer, answer))
-
-
-def symbols_in(values: tuple[Any, ...], constants: Mapping[str, Any]) -> bool:
-    """Whether a call belongs to the reading of a body: a symbol is among its arguments, at the top or inside one."""
-    for value in values:
-        if type(value) is Symbol or (isinstance(value, list | tuple | dict) and _holds_symbol(value)):
-            return True
-    return bool(constants) and _holds_symbol(constants)
-
-
-def record(component: Component, values: tuple[Any, ...], constants: Mapping[str, Any]) -> Any:
-    """Draw a call into the diagram that its symbols belong to."""
-    symbols = [leaf for leaf in tree_leaves((values, dict(constants))) if isinstance(leaf, Symbol)]
-    tracers = {id(symbol._tracer): symbol._tracer for symbol in symbols}
-    if len(tracers) > 1:
-        names = listed(tracer.name for tracer in tracers.values())
-        raise TracingError(f"'{component.name}' is called with edges of several systems: {names}")
-    return symbols[0]._tracer.call(component, values, constants)
-
-
-def component_outputs(component: Component) -> tuple[Port, ...]:
-    """The edges that a call of the component makes; a sub-system prefixes its own with its name."""
-    edges: tuple[Port, ...] | None = getattr(component, "edges_when_called", None)
-    return component.signature.outputs if edges is None else edges
-
-
-def component_answer(component: Component, symbols: list[Symbol]) -> Any:
-    """The symbols in the shape in which the component answers its values."""
-    shaped: Callable[[list[Symbol]], Any] | None = getattr(component, "shape_answer", None)
-    if shaped is not None:
-        return shaped(symbols)
-    return symbols[0] if len(symbols) == 1 else tuple(symbols)
-
-
-def _holds_symbol(value: Any) -> bool:
-    return any(isinstance(leaf, Symbol) for leaf in tree_leaves(value))
 
 
 def _call_form(function: Callable[..., Any], symbols: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -206,44 +119,55 @@ def _bind(
     ports = [port.name for port in component.signature.inputs]
     where = f"in {tracer.name}: '{component.name}' is declared as '{component.signature}'"
     bound: dict[str, Any] = dict(zip(ports, values, strict=False))
-    keywords = {}
+    keywords = _further_constants(component, values[len(ports) :])
     for word, value in constants.items():
         if word in ports and word not in bound:
             bound[word] = value
-        elif word in bound:
+        elif word in bound or word in keywords:
             raise TracingError(f"{where} and is given '{word}' twice")
-        elif _holds_symbol(value):
+        elif symbols_in(value):
             raise TracingError(f"{where}, which has no input '{word}'; its inputs are: {listed(ports)}")
         else:
             keywords[word] = value
     missing = [port for port in ports if port not in bound]
-    if missing or len(values) > len(ports):
+    if missing or len(values) > len(ports) + len(keywords):
         raise TracingError(
             f"{where} and takes {len(ports)} value(s), {listed(ports)}; "
             f"it is called with {len(values) + len(constants)}"
-            + (f", {listed(missing)} missing" if missing else "; hand constants over by keyword")
+            + (f", {listed(missing)} missing" if missing else "; name a further edge in its signature")
         )
     _check_keywords(where, component, keywords)
     return tuple(_argument(where, port, bound[port]) for port in ports), keywords
 
 
+def _further_constants(component: Component, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Constants behind the declared inputs, by the names that the user's own function has for them."""
+    parameters = _parameters(component)[len(component.signature.inputs) :]
+    named = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    return {} if symbols_in(values) or len(values) > len(named) else dict(zip(named, values, strict=False))
+
+
 def _check_keywords(where: str, component: Component, keywords: Mapping[str, Any]) -> None:
-    if not keywords:
+    parameters = _parameters(component)
+    if not parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
-    try:
-        signature = inspect.signature(getattr(component.thing, "forward", component.thing))
-    except (TypeError, ValueError):
-        return
-    accepts_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
     for word in keywords:
-        if word not in signature.parameters and not accepts_any:
-            raise TracingError(f"{where}; it does not take the keyword '{word}': {signature}")
+        if word not in [parameter.name for parameter in parameters]:
+            raise TracingError(f"{where}; it does not take the keyword '{word}': ({listed(parameters)})")
+
+
+def _parameters(component: Component) -> list[inspect.Parameter]:
+    """What the user's own function takes; nothing where Python cannot tell, as with some builtins."""
+    try:
+        return list(inspect.signature(getattr(component.thing, "forward", component.thing)).parameters.values())
+    except (TypeError, ValueError):
+        return []
 
 
 def _argument(where: str, port: str, value: Any) -> Ref | Constant:
     if isinstance(value, Symbol):
         return Ref(value._edge)
-    if _holds_symbol(value):
+    if symbols_in(value):
         raise TracingError(
             f"{where}; a {type(value).__name__} of edges is handed to '{port}'. Hand each edge over on its own: "
             f'declare the component as "first, second -> ..."'
@@ -252,7 +176,7 @@ def _argument(where: str, port: str, value: Any) -> Ref | Constant:
 
 
 def _returned(tracer: Tracer, answer: Any) -> Any:
-    leaves, _ = tree_flatten(answer)
+    leaves = tree_leaves(answer)
     if not leaves or not all(isinstance(leaf, Symbol) for leaf in leaves):
         strangers = [leaf for leaf in leaves if not isinstance(leaf, Symbol)]
         found = "None" if answer is None else listed(map(repr, strangers), nothing=repr(answer))

@@ -30,6 +30,8 @@ def load(module: nn.Module, path: Path, digest: str) -> None:
     Raises:
         CheckpointError: the file is missing or damaged, or it was written by another system.
     """
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; name the file of weights in it")
     try:
         with safe_open(path, framework="pt") as file:
             found = (file.metadata() or {}).get("system")
@@ -40,6 +42,10 @@ def load(module: nn.Module, path: Path, digest: str) -> None:
         raise CheckpointError(f"{path} is damaged or not a file of weights: {error}") from error
     own = module.state_dict()
     strange = sorted(set(stored) - set(own)) + sorted(set(_unshared(own)) - set(stored))
+    if found is None:
+        raise CheckpointError(
+            f"{path} holds weights, but no system.save wrote it; its names: {listed(sorted(stored)[:5])}"
+        )
     if found != digest or strange:
         raise CheckpointError(
             f"{path} holds the weights of another system (its digest is {found}, this one's {digest})"

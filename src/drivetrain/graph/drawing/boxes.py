@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from drivetrain.graph.drawing.captions import caption, inner, ragged
 from drivetrain.graph.drawing.layout import Block, Layout, layout
-from drivetrain.graph.graph import Ref
-
-if TYPE_CHECKING:
-    from drivetrain.graph.graph import Call, Graph
+from drivetrain.graph.graph import Call, Graph, Ref
 
 NAME, SMALL = 14.0, 11.5  # font sizes
 ROW, PORT = 17.0, 22.0  # height of a line of text; distance of two edges on one side of a box

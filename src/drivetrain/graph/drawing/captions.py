@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-if TYPE_CHECKING:
-    from drivetrain.graph.graph import Call, Graph, Node
+from drivetrain.graph.graph import Call, Graph, Node
 
 MODEL, CODE, SYSTEM = "model", "code", "system"
 _LONGEST = 28  # characters of a class name or constant before it is cut

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from drivetrain.graph.drawing.captions import MODEL, caption, inner, kind, ragged, readers, sharing
-
-if TYPE_CHECKING:
-    from drivetrain.graph.graph import Graph
+from drivetrain.graph.graph import Graph
 
 # Text colours are given with every fill: the page around may be light or dark.
 _CLASSES = (

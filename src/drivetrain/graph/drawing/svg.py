@@ -6,15 +6,12 @@ One self-contained element without scripts, fonts or links; it follows the reade
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from drivetrain.graph.drawing.boxes import FRAME_SIDE, FRAME_TOP, NAME, PILL, ROW, SMALL, Drawing, drawn, width
 from drivetrain.graph.drawing.captions import CODE, MODEL, kind, ragged, sharing
+from drivetrain.graph.drawing.layout import Block, Layout, Wire
+from drivetrain.graph.graph import Call, Graph
 from drivetrain.graph.topology import integration_patterns
-
-if TYPE_CHECKING:
-    from drivetrain.graph.drawing.layout import Block, Layout, Wire
-    from drivetrain.graph.graph import Call, Graph
 
 MARGIN = 20.0
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from drivetrain.graph.drawing.captions import CODE, MODEL, SYSTEM, caption, inner, kind, ragged, sharing
-from drivetrain.graph.graph import Constant
+from drivetrain.graph.graph import Call, Constant, Graph
 from drivetrain.graph.topology import integration_patterns
-
-if TYPE_CHECKING:
-    from drivetrain.graph.graph import Call, Graph
 
 _SIGN = {MODEL: "●", CODE: "○", SYSTEM: "▾"}
 
