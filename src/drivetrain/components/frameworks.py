@@ -1,0 +1,54 @@
+"""Which framework a model comes from, told by its class; the framework's adapter is imported only then."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import weakref
+from typing import Any
+
+from torch import nn
+
+from drivetrain.components.foreign import AbstractForeignModel, ForeignModule
+
+ADAPTERS = {
+    "keras": "drivetrain.components.keras",
+    "tensorflow": "drivetrain.components.tensorflow",
+    "drivetrain.components.jax": "drivetrain.components.jax",
+}
+"""The package or module that defines a class of models, and the file with its `wrap`; the first that fits counts."""
+
+_bridges: weakref.WeakValueDictionary[int, nn.Module] = weakref.WeakValueDictionary()
+
+
+def bridge(thing: Any) -> nn.Module | None:
+    """A torch module that runs a model of another framework; the same one for the same model; None: no such model.
+
+    A model that is declared twice has one set of weights, so it needs one module. A bridge holds its model, hence the
+    identity of a model whose bridge lives is not given to another object.
+    """
+    if (known := _bridges.get(id(thing))) is not None:
+        return known
+    adapter = next((ADAPTERS[name] for name in ADAPTERS if _comes_from(thing, name)), None)
+    if adapter is None:
+        return None
+    wrapped = importlib.import_module(adapter).wrap(thing)
+    _keep_triton_out()
+    module = ForeignModule(wrapped) if isinstance(wrapped, AbstractForeignModel) else wrapped
+    _bridges[id(thing)] = module
+    return module
+
+
+def _keep_triton_out() -> None:
+    """Tell torch that there is no triton, once TensorFlow is there.
+
+    Loaded after TensorFlow 2.21, triton 3.8 ends the process (measured: a segmentation fault), and torch loads it with
+    the first optimizer where it is installed. Keras loads TensorFlow whatever its backend. Triton compiles for GPUs;
+    torch does without it where it is missing.
+    """
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+
+
+def _comes_from(thing: Any, name: str) -> bool:
+    return any(f"{base.__module__}.".startswith(f"{name}.") for base in type(thing).__mro__)

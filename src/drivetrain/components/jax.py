@@ -1,0 +1,206 @@
+"""JAX functions with parameters as components; values and pull-backs are compiled once for each shape."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import torch
+from jax import tree_util
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from drivetrain.components.foreign import AbstractForeignModel, Call, Gradients, PullBack
+
+Arrays = dict[str, Any]  # by name
+Placed = dict[int, Any]  # by place among the leaves of a call
+RANDOM_KEY = "random_key"
+NARROW = {torch.float64: torch.float32, torch.int64: torch.int32}  # what JAX holds unless it is told otherwise
+
+
+class JaxModel:
+    """A function and its parameters, which change as it learns.
+
+    Args:
+        function: ``function(weights, *inputs)``; with a ``state`` it is called ``function(weights, state, *inputs)``
+            and answers ``(output, new state)``. If it names them, it is told ``training=`` and handed a fresh ``key=``.
+        weights: any tree of arrays.
+        state: a tree of what it keeps besides, such as running means; its new values are kept in training mode alone.
+        key: a key of ``jax.random.key`` or ``PRNGKey``; split at each call in training mode.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> model = JaxModel(lambda weights, x: x @ weights["w"], {"w": jnp.ones((3, 2))})
+        >>> from drivetrain import component
+        >>> component("lidar", model, "scan -> hits")(torch.ones(4, 3)).shape
+        torch.Size([4, 2])
+    """
+
+    def __init__(self, function: Callable[..., Any], weights: Any, *, state: Any = None, key: Any = None) -> None:
+        self.function, self.weights, self.state = function, weights, state
+        is_typed = key is not None and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+        self.key = jax.random.key_data(key) if is_typed else key
+
+
+class JaxAdapter(AbstractForeignModel):
+    """How the bridge sees a ``JaxModel``."""
+
+    def __init__(self, model: JaxModel) -> None:
+        self.model = model
+        named = inspect.signature(model.function).parameters
+        self._is_told = tuple(name for name in ("training", "key") if name in named)
+        self._compiled: dict[Any, _Compiled] = {}
+
+    @property
+    def thing(self) -> JaxModel:
+        """The user's own object."""
+        return self.model
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copies of the leaves of the tree of weights, named by their path."""
+        return {name: to_torch(leaf).clone() for name, leaf in _named(self.model.weights).items()}
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Copies of the leaves of the state and of the key; whole numbers as int64: torch computes little on uint32."""
+        kept = _named(self.model.state) | ({} if self.model.key is None else {RANDOM_KEY: self.model.key})
+        return {name: _wide(to_torch(leaf)).clone() for name, leaf in kept.items()}
+
+    def receive(self, values: Mapping[str, Tensor]) -> None:
+        """Put new leaves into the user's trees."""
+        own = {name: to_jax(value.clone()) for name, value in values.items()}
+        self.model.weights = _with(self.model.weights, own)
+        self.model.state = _with(self.model.state, own)
+        if RANDOM_KEY in own:
+            self.model.key = own[RANDOM_KEY].astype(self.model.key.dtype)
+
+    def run(self, call: Call) -> Any:
+        """The function's answer."""
+        compiled = self._compile(call)
+        floats, (rest, state) = compiled.run(
+            _named(self.model.weights), self.model.state, self._key(call), _arrays(call)
+        )
+        self._keep(call, state)
+        return compiled.answer(floats, rest)
+
+    def vjp(self, call: Call) -> tuple[Any, PullBack]:
+        """The function's answer, and its pull-back by reverse mode."""
+        compiled, arrays = self._compile(call), _arrays(call)
+        weights = _named(self.model.weights)
+        learning = {name: weights.pop(name) for name in call.learning}
+        moved = [arrays[i] for i in call.moved]
+        floats, pull, (rest, state) = compiled.vjp(learning, moved, weights, self.model.state, self._key(call), arrays)
+        self._keep(call, state)
+
+        def pull_back(cotangents: Any) -> Gradients:
+            given = [to_jax(leaf.contiguous()) for leaf in tree_flatten(cotangents)[0] if isinstance(leaf, Tensor)]
+            by_name, by_place = compiled.back(pull, [_like(g, x) for g, x in zip(given, floats, strict=True)])
+            return [to_torch(g) for g in by_place], [to_torch(by_name[name]) for name in call.learning]
+
+        return compiled.answer(floats, rest), pull_back
+
+    def _key(self, call: Call) -> Any:
+        """A fresh key in training, always the same one in evaluation."""
+        if self.model.key is None or not call.training:
+            return self.model.key
+        self.model.key, fresh = jax.random.split(self.model.key)
+        return fresh
+
+    def _keep(self, call: Call, state: Any) -> None:
+        if call.training:
+            self.model.state = state
+
+    def _compile(self, call: Call) -> _Compiled:
+        constants = tuple(repr(leaf) for leaf in call.leaves if not isinstance(leaf, Tensor))
+        identity = (repr(call.structure), constants, call.training, call.moved, call.learning)
+        if identity not in self._compiled:
+            self._compiled[identity] = _Compiled(self.model, call, self._is_told)
+        return self._compiled[identity]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_compiled": {}}  # compiled code neither copies nor pickles
+
+
+class _Compiled:
+    """The function for calls built alike, compiled; flat on both sides."""
+
+    def __init__(self, model: JaxModel, call: Call, is_told: Sequence[str]) -> None:
+        # Nothing here holds the call's own tensors: they would live as long as the compiled code.
+        structure = tree_util.tree_structure(model.weights)
+        names = list(_named(model.weights))
+        fixed = [None if isinstance(leaf, Tensor) else leaf for leaf in call.leaves]
+        arguments, moved = Call(tuple(fixed), call.structure, call.training, call.moved, call.learning), call.moved
+        has_state = model.state is not None
+
+        def run(weights: Arrays, state: Any, key: Any, arrays: Placed) -> tuple[list[Any], Any]:
+            values, constants = arguments.arguments([arrays.get(i, leaf) for i, leaf in enumerate(fixed)])
+            told = {"training": call.training, "key": key}
+            tree = tree_util.tree_unflatten(structure, [weights[name] for name in names])
+            kept = (state,) if has_state else ()
+            answer = model.function(tree, *kept, *values, **constants, **{name: told[name] for name in is_told})
+            answer, state = answer if has_state else (answer, state)
+            leaves, self.structure = tree_flatten(answer)
+            self.is_float = [jax.numpy.issubdtype(jax.numpy.result_type(leaf), jax.numpy.floating) for leaf in leaves]
+            floats = [leaf for leaf, real in zip(leaves, self.is_float, strict=True) if real]
+            return floats, ([leaf for leaf, real in zip(leaves, self.is_float, strict=True) if not real], state)
+
+        def vjp(learning: Arrays, inputs: list[Any], weights: Arrays, state: Any, key: Any, arrays: Placed) -> Any:
+            def moving(learning: Arrays, inputs: list[Any]) -> Any:
+                return run({**weights, **learning}, state, key, arrays | dict(zip(moved, inputs, strict=True)))
+
+            return jax.vjp(moving, learning, inputs, has_aux=True)
+
+        self.run, self.vjp = jax.jit(run), jax.jit(vjp)
+        self.back = jax.jit(
+            lambda pull, cotangents: pull(cotangents)
+        )  # a pull-back is a tree, so it passes through jit
+
+    def answer(self, floats: Sequence[Any], rest: Sequence[Any]) -> Any:
+        """The function's answer as tensors, built as the function built it."""
+        real, other = iter(floats), iter(rest)
+        return tree_unflatten(
+            [to_torch(next(real if is_float else other)) for is_float in self.is_float], self.structure
+        )
+
+
+def wrap(model: Any) -> AbstractForeignModel:
+    """The adapter of a ``JaxModel``."""
+    return JaxAdapter(model)
+
+
+def to_torch(array: Any) -> Tensor:
+    """A JAX array as a tensor that shares its memory; not to be written into."""
+    return torch.from_dlpack(array)
+
+
+def to_jax(value: Tensor) -> Any:
+    """A tensor as a JAX array, without a copy where JAX can hold its type."""
+    wide = not jax.config.jax_enable_x64 and value.dtype in NARROW
+    return jax.dlpack.from_dlpack((value.to(NARROW[value.dtype]) if wide else value).contiguous())
+
+
+def _arrays(call: Call) -> Placed:
+    return {i: to_jax(leaf) for i, leaf in enumerate(call.leaves) if isinstance(leaf, Tensor)}
+
+
+def _named(tree: Any) -> Arrays:
+    return {
+        tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _with(tree: Any, new: Arrays) -> Any:
+    def replaced(path: Any, leaf: Any) -> Any:
+        found = new.get(tree_util.keystr(path, simple=True, separator="/"))
+        return leaf if found is None else found.astype(leaf.dtype)
+
+    return tree_util.tree_map_with_path(replaced, tree)
+
+
+def _like(cotangent: Any, output: Any) -> Any:
+    return cotangent.astype(output.dtype)
+
+
+def _wide(value: Tensor) -> Tensor:
+    return value if value.is_floating_point() else value.long()

@@ -1,0 +1,92 @@
+"""Keras 3 models as components, on whichever of its backends the process runs: TensorFlow, JAX or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from torch import nn
+
+from drivetrain.components.foreign import AbstractForeignModel
+from drivetrain.errors import ComponentError
+
+
+def wrap(model: Any) -> AbstractForeignModel | nn.Module:
+    """A bridge to a Keras model or layer; on the torch backend a torch module around it.
+
+    Raises:
+        ComponentError: it has no weights yet, or Keras runs on a backend that is not supported.
+    """
+    if not model.built:
+        raise ComponentError(
+            f"the Keras model '{model.name}' is not built, so that its weights do not exist yet; give it an Input "
+            f"layer, or call {model.name}.build((None, ...)) before it is declared"
+        )
+    backend = keras.config.backend()
+    if backend == "torch":
+        return KerasOnTorch(model)
+    if backend == "tensorflow":
+        return _on_tensorflow(model)
+    if backend == "jax":
+        return _on_jax(model)
+    raise ComponentError(f"Keras runs on the backend {backend!r} here; those that fit: tensorflow, jax, torch")
+
+
+class KerasOnTorch(nn.Module):
+    """A Keras model on torch is a torch module already; this tells it whether it is in training."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *values: Any, **constants: Any) -> Any:
+        """Run the model."""
+        return call(self.model, values, constants, self.training)
+
+
+def call(model: Any, values: Sequence[Any], constants: Mapping[str, Any], training: bool) -> Any:
+    """Run a Keras model on positional values; a functional model takes several as one list."""
+    if _takes_list(model):
+        values = (list(values),)
+    return model(*values, **constants, **_mode(model, training))
+
+
+def _on_tensorflow(model: Any) -> AbstractForeignModel:
+    from drivetrain.components.tensorflow import TensorFlowAdapter
+
+    class KerasOnTensorFlow(TensorFlowAdapter):
+        def __reduce__(self) -> Any:
+            return wrap, (self.thing,)
+
+    trainable, others = ({name: variable.value for name, variable in part.items()} for part in _variables(model))
+    return KerasOnTensorFlow(model, trainable, others, partial(call, model))
+
+
+def _on_jax(model: Any) -> AbstractForeignModel:
+    from drivetrain.components.keras_on_jax import KerasOnJax
+
+    return KerasOnJax(model, *_variables(model), takes_list=_takes_list(model))
+
+
+def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those that learn and the others, named by place and kind.
+
+    Their paths would not do: Keras numbers layers as a process makes them, and a checkpoint outlives the process.
+    """
+    return _numbered(model.trainable_variables, "learns"), _numbered(model.non_trainable_variables, "kept")
+
+
+def _numbered(variables: Sequence[Any], what: str) -> dict[str, Any]:
+    return {f"{what}_{i}_{variable.name}": variable for i, variable in enumerate(variables)}
+
+
+def _mode(model: Any, training: bool) -> dict[str, bool]:
+    """The keyword ``training``, for models that know it; Keras layers whose ``call`` does not name it get it too."""
+    return {"training": training} if getattr(model, "_call_has_training_arg", True) else {}
+
+
+def _takes_list(model: Any) -> bool:
+    """Whether it is a functional model with several inputs."""
+    return isinstance(model, keras.Model) and len(getattr(model, "inputs", None) or ()) > 1

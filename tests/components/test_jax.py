@@ -1,0 +1,121 @@
+"""JAX functions in a system: their gradients are JAX's own, they learn by every pattern, the user's object holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+jax = pytest.importorskip("jax")
+
+import jax.numpy as jnp  # noqa: E402
+
+from drivetrain import component, fit, system  # noqa: E402
+from drivetrain.components.conformance import examine  # noqa: E402
+from drivetrain.components.jax import JaxModel  # noqa: E402
+from drivetrain.training import AlternatingEndLoss, Individual, PartialEndLoss, SimultaneousEndLoss  # noqa: E402
+
+X = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+
+
+def dense(weights: Any, x: Any) -> Any:
+    return jnp.tanh(x @ weights["kernel"] + weights["bias"])
+
+
+def parameters(seed: int = 0, out: int = 2) -> dict[str, Any]:
+    return {"kernel": 0.5 * jax.random.normal(jax.random.key(seed), (3, out)), "bias": jnp.zeros(out)}
+
+
+def normalised(weights: Any, state: Any, x: Any, *, training: bool, key: Any) -> Any:
+    """A layer with a running mean and dropout."""
+    mean = x.mean(axis=0) if training else state["mean"]
+    kept = jax.random.bernoulli(key, 0.5, x.shape) if training else jnp.ones_like(x)
+    return dense(weights, (x - mean) * kept), {"mean": 0.9 * state["mean"] + 0.1 * x.mean(axis=0)}
+
+
+def plain_model() -> Any:
+    return component("lidar", JaxModel(dense, parameters()), "scan -> hits")
+
+
+def stateful_model() -> Any:
+    model = JaxModel(normalised, parameters(), state={"mean": jnp.zeros(3)}, key=jax.random.key(7))
+    return component("lidar", model, "scan -> hits")
+
+
+@pytest.mark.parametrize("make", [plain_model, stateful_model])
+def test_a_jax_model_passes_the_exam_of_adapters(make: Any) -> None:
+    examine(make, X)
+
+
+def test_its_gradients_are_those_of_jax() -> None:
+    lidar = plain_model()
+    scan = X.clone().requires_grad_()
+    weight = torch.randn(6, 2, generator=torch.Generator().manual_seed(2))
+    (lidar(scan) * weight).sum().backward()
+    by_weights, by_scan = jax.grad(lambda w, x: (dense(w, x) * weight.numpy()).sum(), (0, 1))(parameters(), X.numpy())
+    torch.testing.assert_close(scan.grad, torch.from_dlpack(by_scan), rtol=1e-5, atol=1e-6)
+    for name, parameter in lidar.module.weights.items():
+        torch.testing.assert_close(parameter.grad, torch.from_dlpack(by_weights[name]), rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_and_running_means_are_those_of_jax() -> None:
+    lidar = stateful_model().train()
+    scan = X.clone().requires_grad_()
+    lidar(scan).sum().backward()
+    _, fresh = jax.random.split(jax.random.key_data(jax.random.key(7)))
+
+    def alone(weights: Any, x: Any) -> Any:
+        return normalised(weights, {"mean": jnp.zeros(3)}, x, training=True, key=fresh)[0].sum()
+
+    torch.testing.assert_close(scan.grad, torch.from_dlpack(jax.grad(alone, 1)(parameters(), X.numpy())))
+    torch.testing.assert_close(lidar.state_dict()["module.statistics.mean"], 0.1 * X.mean(0))
+
+
+def test_answers_of_several_edges_and_whole_numbers_come_back_as_built() -> None:
+    def two(weights: Any, x: Any) -> Any:
+        scores = dense(weights, x)
+        return {"scores": scores, "best": scores.argmax(axis=1)}, x.sum(axis=1)
+
+    lidar = component("lidar", JaxModel(two, parameters()), "scan -> hits, total")
+    hits, total = lidar(X.clone().requires_grad_())
+    assert torch.equal(hits["best"].long(), hits["scores"].argmax(1))
+    assert total.requires_grad
+    assert not hits["best"].requires_grad
+
+
+@pytest.mark.parametrize("pattern", ["individual", "partial", "simultaneous", "alternating"])
+def test_it_learns_by_every_pattern_and_the_users_object_holds_the_trained_weights(pattern: str) -> None:
+    model = JaxModel(dense, parameters(3))
+    lidar = component("lidar", model, "scan -> hits")
+    torch.manual_seed(0)
+    head = component("head", torch.nn.Linear(2, 1), "hits -> cones")
+
+    @system
+    def perception(scan: Any) -> Any:
+        return head(lidar(scan))
+
+    goal = torch.tanh(X @ torch.ones(3, 2))
+    data = {"scan": X, "hits": goal, "cones": goal.sum(1, keepdim=True)}
+    loss = torch.nn.functional.mse_loss
+    how = {
+        "individual": Individual({"hits": loss, "cones": loss}),
+        "partial": PartialEndLoss("lidar", loss),
+        "simultaneous": SimultaneousEndLoss(loss),
+        "alternating": AlternatingEndLoss(loss),
+    }[pattern]
+    before = {name: jnp.array(leaf) for name, leaf in model.weights.items()}
+    with torch.no_grad():
+        first = loss(perception(X), data["cones"])
+    fit(perception, data, how, epochs=30, optimizer=lambda weights: torch.optim.Adam(weights, lr=0.05), seed=0)
+    held = {name: torch.from_dlpack(leaf).clone() for name, leaf in model.weights.items()}  # nothing was run since
+    for name, weight in lidar.module.weights.items():
+        assert torch.equal(held[name], weight.detach())
+    assert not bool(jnp.allclose(before["kernel"], model.weights["kernel"]))
+    assert loss(perception(X), data["cones"]) < first
+
+
+def test_a_model_declared_twice_has_one_set_of_weights() -> None:
+    model = JaxModel(dense, parameters())
+    left, right = component("left", model, "scan -> one"), component("right", model, "scan -> two")
+    assert list(map(id, left.parameters())) == list(map(id, right.parameters()))

@@ -1,0 +1,32 @@
+"""Keras models in a system, on each backend; Keras has one backend a process, so each question gets a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+if importlib.util.find_spec("keras") is None:
+    pytest.skip("Keras is not installed", allow_module_level=True)
+HERE = Path(__file__).parent
+QUESTIONS = [
+    "exam_of_adapters",
+    "gradients_are_those_of_the_framework",
+    "the_users_model_holds_what_was_learned",
+    "unbuilt_models_are_refused_by_name",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_keras_models(backend: str, question: str) -> None:
+    paths = os.pathsep.join([str(HERE.parents[1] / "src"), str(HERE.parents[1])])
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, str(HERE / "keras_models.py"), question]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
+    assert run.returncode == 0, run.stdout + run.stderr
