@@ -1,0 +1,253 @@
+"""Calls: functions of the repository are walked with their actual arguments, everything else by what is known of it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+from drivetrain.mining.dataflow import builtin, classes, containers, handover, outside, statements, using
+from drivetrain.mining.dataflow.arguments import Arguments, bind_arguments
+from drivetrain.mining.dataflow.binding import iterate
+from drivetrain.mining.dataflow.expressions import evaluate
+from drivetrain.mining.dataflow.machine import DEEPEST_CALL, MOST_CONTEXTS, Frame, Summary
+from drivetrain.mining.dataflow.merging import combine
+from drivetrain.mining.dataflow.values import (
+    ELEMENT,
+    EMPTY,
+    Bound,
+    ClassToken,
+    Function,
+    Holder,
+    Instance,
+    Library,
+    MethodOf,
+    Mixed,
+    ModelToken,
+    Output,
+    Text,
+    Token,
+    Value,
+)
+
+BUILTINS = frozenset(dir(builtins))
+
+
+def call_node(node: ast.Call, frame: Frame) -> Value:
+    """The value of a call expression."""
+    callee = evaluate(node.func, frame)
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    spread: Value = EMPTY
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            value = evaluate(argument.value, frame)
+            tuples = [token for token in value if isinstance(token, Holder) and token.kind == "tuple"]
+            if len(tuples) == 1 and len(value) == 1 and ELEMENT not in tuples[0].fields:
+                positional.extend(tuples[0].fields.values())
+            else:
+                spread |= iterate(value, frame)
+        else:
+            positional.append(evaluate(argument, frame))
+    for keyword in node.keywords:
+        value = evaluate(keyword.value, frame)
+        if keyword.arg is None:
+            for token in value:
+                if isinstance(token, Holder) and token.kind == "dict":
+                    for key, held in token.fields.items():
+                        if isinstance(key, str) and key != ELEMENT:
+                            keywords[key] = keywords.get(key, EMPTY) | held
+                        else:
+                            spread |= held
+                else:
+                    spread |= frozenset((token,))
+        else:
+            keywords[keyword.arg] = value
+    return call(callee, Arguments(positional, keywords, spread), node, frame)
+
+
+def call(callee: Value, arguments: Arguments, node: ast.Call | ast.AST, frame: Frame) -> Value:
+    """What calling everything the callee may be gives."""
+    if not callee:
+        return outside.unknown(written_name(node), arguments, node, frame)
+    if len(callee) == 1:
+        for token in callee:
+            return call_token(token, arguments, node, frame)
+    found: Value = EMPTY
+    for token in callee:
+        found |= call_token(token, arguments, node, frame)
+    return found
+
+
+def call_token(token: Token, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """What calling one token gives."""
+    kind = token.__class__
+    if kind is Function:
+        return call_function(token, arguments, node, frame)  # type: ignore[arg-type]
+    if kind is Bound:
+        function, first, named = token.function, token.arguments, dict(token.keywords)  # type: ignore[attr-defined]
+        more = Arguments([*first, *arguments.positional], {**named, **arguments.keywords}, arguments.spread)
+        return call_token(function, more, node, frame)
+    if kind is Library:
+        if "." not in token.name:  # type: ignore[attr-defined]
+            found = builtin.call(token.name, arguments, node, frame)  # type: ignore[attr-defined]
+            if found is not None:
+                return found
+        return outside.call(token.name, arguments, node, frame)  # type: ignore[attr-defined]
+    if kind is ClassToken:
+        return classes.instantiate(token.info, arguments, node, frame)  # type: ignore[attr-defined]
+    if kind is ModelToken:
+        return using.run(token, "", arguments, node, frame)  # type: ignore[arg-type]
+    if kind is MethodOf:
+        return _method(token, arguments, node, frame)  # type: ignore[arg-type]
+    if kind is Instance:
+        return _instance(token, arguments, node, frame)  # type: ignore[arg-type]
+    if kind is Output or kind is Mixed:
+        met = combine(frame, [frozenset((token,)), *arguments.everything()], node, written_name(node))
+        return met | outside.callbacks(arguments, met, node, frame)
+    if isinstance(token, Holder):
+        return containers.call(token, "__call__", arguments, node, frame)
+    return EMPTY
+
+
+def _method(token: MethodOf, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    receiver = token.receiver
+    if receiver.__class__ is ModelToken:
+        return using.run(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
+    if receiver.__class__ is ClassToken:
+        return outside.class_method(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
+    if receiver.__class__ is MethodOf:
+        return _method_of_part(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
+    if receiver.__class__ is Text:
+        return builtin.text_method(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
+    if isinstance(receiver, Holder):
+        return containers.call(receiver, token.name, arguments, node, frame)
+    return outside.unknown(token.name, arguments, node, frame)
+
+
+def _method_of_part(part: MethodOf, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """``model.part.method(...)`` is a call of the model; ``client.chat.completions.create`` too."""
+    receiver: Token = part
+    while receiver.__class__ is MethodOf:
+        receiver = receiver.receiver  # type: ignore[attr-defined]
+    return _method(frame.machine.method(receiver, name), arguments, node, frame)  # type: ignore[arg-type]
+
+
+def _instance(token: Instance, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    me = frozenset((token,))
+    for name in ("__call__", "forward", "call"):
+        method = token.info.find(name)
+        if method is not None:
+            return call_function(method[0], Arguments([me, *arguments.positional], arguments.keywords), node, frame)
+    return outside.unknown(token.info.name, arguments, node, frame)
+
+
+def written_name(node: ast.AST) -> str:
+    """The last part of the name by which something is called, as it stands in the code."""
+    called = getattr(node, "func", None)
+    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+
+
+def call_function(function: Function, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """Walk a function with these arguments, or say again what it answered for them."""
+    machine = frame.machine
+    machine.called.add(function.node)
+    if frame.depth >= DEEPEST_CALL:
+        return combine(frame, arguments.everything(), node, written_name(node), reporting=True)
+    bound = bind_arguments(function, arguments, frame)
+    values = tuple(bound.values())
+    known = machine.contexts.setdefault(function, [])
+    if values not in known:
+        if len(known) >= MOST_CONTEXTS:
+            joined = known[-1] if len(known) > MOST_CONTEXTS else tuple(EMPTY for _ in values)
+            joined = tuple(old | new for old, new in zip(joined, values))
+            if len(known) > MOST_CONTEXTS:
+                known[-1] = joined
+            else:
+                known.append(joined)
+            bound = dict(zip(bound, joined))
+            values = joined
+        else:
+            known.append(values)
+    key = (function, values)
+    summary = machine.summaries.get(key)
+    if summary is None:
+        summary = machine.summaries[key] = Summary()
+    if summary.round != machine.round and not summary.running:
+        summary.running = True
+        walk_function(function, bound, summary, frame)
+        summary.running = False
+        summary.round = machine.round
+    for model in summary.invoked:
+        using.controlled(model, node, frame)
+    frame.invoked |= summary.invoked
+    return summary.returns
+
+
+def walk_function(function: Function, bound: dict[str, Value], summary: Summary, frame: Frame) -> None:
+    """Walk the body of a function once."""
+    inner = Frame(frame.machine, function.module, bound, closure=function.closure, owner=function.owner)
+    inner.depth = frame.depth + 1
+    inner.context = _context(bound)
+    inner.arguments = tuple(bound.values())
+    if function.owner is not None and bound:
+        inner.me = next(iter(bound.values()))
+    body = function.node.body
+    if isinstance(body, list):
+        statements.run_block(body, inner)
+    else:
+        inner.returns = evaluate(body, inner)
+    returns = inner.returns
+    if inner.generator:
+        holder = frame.machine.holder("list", function.node, inner, "yields")
+        frame.machine.add(holder, ELEMENT, inner.yields)
+        returns |= frozenset((holder,))
+    if not returns <= summary.returns:
+        summary.returns |= returns
+        frame.machine.changed = True
+    summary.invoked |= inner.invoked
+
+
+_CONTEXT = frozenset({Instance, ModelToken, ClassToken, Function, Text, Bound})
+
+
+def _context(bound: dict[str, Value]) -> tuple[Token, ...]:
+    found: dict[Token, None] = {}
+    for value in bound.values():
+        if len(value) <= 4:
+            for token in value:
+                if token.__class__ in _CONTEXT:
+                    found[token] = None
+    return tuple(found)[:8]
+
+
+def enter(value: Value, node: ast.AST, frame: Frame) -> Value:
+    """What ``with value as x`` binds to x."""
+    found: Value = EMPTY
+    for token in value:
+        if token.__class__ is Instance:
+            method = token.info.find("__enter__")  # type: ignore[attr-defined]
+            if method is not None:
+                found |= call_function(method[0], Arguments([frozenset((token,))]), node, frame)
+                continue
+        found |= frozenset((token,))
+    handover.entered(value, frame)
+    return found
+
+
+def decorate(function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Value:
+    """A decorated function: it stays what it is, and answers what its decorator hands over to it."""
+    for decorator in node.decorator_list:
+        handover.decorated(function, decorator, frame)
+    return frozenset((function,))
+
+
+def never_returns(node: ast.expr) -> bool:
+    """Whether an expression ends the program."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+    owner = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+    return (owner, name) in (("sys", "exit"), ("os", "_exit"), ("", "exit"), ("", "quit"))
+
+
+__all__ = ["BUILTINS", "Arguments", "call", "call_function", "call_node", "combine"]

@@ -1,0 +1,299 @@
+"""What an expression may be: one small function for each kind of node."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from drivetrain.mining.dataflow import attributes, binding, calls, statements
+from drivetrain.mining.dataflow.contents import outputs
+from drivetrain.mining.dataflow.machine import Frame
+from drivetrain.mining.dataflow.values import (
+    CONTENT,
+    ELEMENT,
+    EMPTY,
+    Holder,
+    Instance,
+    Lazy,
+    Library,
+    Mixed,
+    ModelToken,
+    Output,
+    Text,
+    Value,
+)
+
+
+def evaluate(node: ast.expr, frame: Frame) -> Value:
+    """The value of an expression in a frame."""
+    found = _KINDS.get(node.__class__)
+    return found(node, frame) if found is not None else EMPTY
+
+
+def _constant(node: ast.Constant, frame: Frame) -> Value:
+    value = node.value
+    if value.__class__ is str and len(value) < 300:  # type: ignore[arg-type]
+        return frozenset((frame.machine.text(value),))  # type: ignore[arg-type]
+    return EMPTY
+
+
+def _name(node: ast.Name, frame: Frame) -> Value:
+    return name_value(node.id, frame)
+
+
+def name_value(name: str, frame: Frame) -> Value:
+    """A variable: of the function, of those around it, of the module."""
+    found = frame.names.get(name)
+    if found is None:
+        for names in frame.closure:
+            found = names.get(name)
+            if found is not None:
+                break
+    if found is None or name in frame.outer:
+        found = frame.module.fields.get(name)
+    if found is None:
+        return frozenset((frame.machine.library(name),)) if name in calls.BUILTINS else EMPTY
+    if found and len(found) == 1:
+        for token in found:
+            if token.__class__ is Lazy:
+                return token.module.fields.get(token.name, EMPTY)  # type: ignore[attr-defined]
+    return found
+
+
+def _attribute(node: ast.Attribute, frame: Frame) -> Value:
+    return attributes.read(evaluate(node.value, frame), node.attr, node, frame)
+
+
+def _call(node: ast.Call, frame: Frame) -> Value:
+    return calls.call_node(node, frame)
+
+
+def _subscript(node: ast.Subscript, frame: Frame) -> Value:
+    owner = evaluate(node.value, frame)
+    index = evaluate(node.slice, frame)
+    found: set[object] = set()
+    keys = binding.constant_keys(node.slice, index)
+    for token in owner:
+        if token.__class__ is Instance:
+            getter = token.info.find("__getitem__")  # type: ignore[attr-defined]
+            if getter is not None:
+                me = frozenset((token,))
+                found |= calls.call_function(getter[0], calls.Arguments([me, index]), node, frame)
+        elif isinstance(token, Holder):
+            if isinstance(node.slice, ast.Slice):
+                found.add(token)
+            elif keys:
+                for key in keys:
+                    found |= binding.element(token, key)
+            else:
+                found |= binding.element(token, None)
+        elif token.__class__ is Library or token.__class__ is not Text or keys is None:
+            found.add(token)
+    if index:
+        cropped = frozenset(token for token in outputs(index) if token not in found)
+        data = [token for token in found if token.__class__ is Output or token.__class__ is Mixed]
+        if cropped and (not data or not isinstance(node.slice, ast.Name | ast.Constant)):
+            found |= calls.combine(frame, [frozenset(data), cropped], node, "[]")  # type: ignore[arg-type]
+    return frozenset(found)  # type: ignore[arg-type]
+
+
+def _binary(node: ast.BinOp, frame: Frame) -> Value:
+    left, right = evaluate(node.left, frame), evaluate(node.right, frame)
+    if not left and not right:
+        return EMPTY
+    kept = frozenset(token for token in left | right if token.__class__ not in _DATA)
+    if isinstance(node.op, ast.Add | ast.Mod) and any(token.__class__ is Text for token in kept):
+        return kept | frozenset(outputs(left) | outputs(right))
+    if isinstance(node.op, ast.Add) and any(isinstance(token, Holder) for token in kept):
+        return left | right
+    return kept | calls.combine(frame, [left, right], node, "operator")
+
+
+_DATA = frozenset({Output, Mixed})
+
+
+def _unary(node: ast.UnaryOp, frame: Frame) -> Value:
+    return evaluate(node.operand, frame)
+
+
+def _boolean(node: ast.BoolOp, frame: Frame) -> Value:
+    values = [evaluate(value, frame) for value in node.values]
+    joined = frozenset().union(*values)
+    met = calls.combine(frame, values, node, "and/or", fallback=isinstance(node.op, ast.Or))
+    return frozenset(token for token in joined if token.__class__ not in _DATA) | met
+
+
+def _compare(node: ast.Compare, frame: Frame) -> Value:
+    values = [evaluate(node.left, frame), *(evaluate(part, frame) for part in node.comparators)]
+    return calls.combine(frame, values, node, "comparison")
+
+
+def _conditional(node: ast.IfExp, frame: Frame) -> Value:
+    condition = evaluate(node.test, frame)
+    control = frame.control
+    if condition:
+        frame.control = control | frozenset(outputs(condition))
+    value = evaluate(node.body, frame) | evaluate(node.orelse, frame)
+    frame.control = control
+    return value
+
+
+def _sequence(node: ast.List | ast.Tuple | ast.Set, frame: Frame) -> Value:
+    kind = "tuple" if isinstance(node, ast.Tuple) else "list"
+    values = [evaluate(part.value if isinstance(part, ast.Starred) else part, frame) for part in node.elts]
+    if not any(values):
+        if kind == "tuple":
+            return EMPTY
+        return frozenset((frame.machine.holder(kind, node, frame),))
+    if kind == "tuple" and not any(isinstance(part, ast.Starred) for part in node.elts):
+        return frame.machine.packed(tuple(values), node, frame)
+    holder = frame.machine.holder(kind, node, frame)
+    for at, value in enumerate(values):
+        if isinstance(node.elts[at], ast.Starred):
+            frame.machine.add(holder, ELEMENT, binding.iterate(value, frame))
+        else:
+            frame.machine.add(holder, at, value)
+    return frozenset((holder,))
+
+
+def _dict(node: ast.Dict, frame: Frame) -> Value:
+    holder = frame.machine.holder("dict", node, frame)
+    for key, part in zip(node.keys, node.values):
+        value = evaluate(part, frame)
+        if key is None:
+            for token in value:
+                if isinstance(token, Holder):
+                    for name, held in list(token.fields.items()):
+                        frame.machine.add(holder, name, held)
+            continue
+        names = binding.constant_keys(key, evaluate(key, frame)) or [ELEMENT]
+        for name in names:
+            frame.machine.add(holder, name, value)
+    return frozenset((holder,))
+
+
+def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Value:
+    before, control = dict(frame.names), frame.control
+    _generators(node.generators, frame)
+    value = evaluate(node.elt, frame)
+    _restore(before, control, frame)
+    holder = frame.machine.holder("list", node, frame)
+    frame.machine.add(holder, ELEMENT, value)
+    return frozenset((holder,))
+
+
+def _restore(before: dict[str, Value], control: Value, frame: Frame) -> None:
+    frame.control = control
+    frame.names.clear()
+    frame.names.update(before)
+
+
+def _generators(generators: list[ast.comprehension], frame: Frame) -> None:
+    for generator in generators:
+        iterated = evaluate(generator.iter, frame)
+        binding.assign(generator.target, binding.iterate(iterated, frame), frame)
+        for test in generator.ifs:
+            frame.control |= frozenset(outputs(evaluate(test, frame)))
+
+
+def _dict_comprehension(node: ast.DictComp, frame: Frame) -> Value:
+    before, control = dict(frame.names), frame.control
+    _generators(node.generators, frame)
+    key = evaluate(node.key, frame)
+    value = evaluate(node.value, frame)
+    _restore(before, control, frame)
+    holder = frame.machine.holder("dict", node, frame)
+    for name in binding.constant_keys(node.key, key) or [ELEMENT]:
+        frame.machine.add(holder, name, value)
+    frame.machine.add(holder, ELEMENT, frozenset(outputs(key)))
+    return frozenset((holder,))
+
+
+def _lambda(node: ast.Lambda, frame: Frame) -> Value:
+    return frozenset((statements.function_token(node, frame),))
+
+
+def _formatted(node: ast.JoinedStr, frame: Frame) -> Value:
+    found: Value = EMPTY
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            value = evaluate(part.value, frame)
+            found |= frozenset(outputs(value)) | frozenset(token for token in value if token.__class__ is Text)
+        elif isinstance(part, ast.Constant) and part.value and len(str(part.value)) < 300:
+            found |= frozenset((frame.machine.text(str(part.value)),))
+    return found
+
+
+def _await(node: ast.Await | ast.Starred, frame: Frame) -> Value:
+    return evaluate(node.value, frame)
+
+
+def _yield(node: ast.Yield | ast.YieldFrom, frame: Frame) -> Value:
+    value = evaluate(node.value, frame) if node.value is not None else EMPTY
+    frame.generator = True
+    frame.yields |= binding.iterate(value, frame) if isinstance(node, ast.YieldFrom) else value
+    return EMPTY
+
+
+def _walrus(node: ast.NamedExpr, frame: Frame) -> Value:
+    value = evaluate(node.value, frame)
+    binding.assign(node.target, value, frame)
+    return value
+
+
+def _slice(node: ast.Slice, frame: Frame) -> Value:
+    found: Value = EMPTY
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            found |= evaluate(part, frame)
+    return frozenset(token for token in found if token.__class__ is not Text)
+
+
+def iterate_instance(token: Holder, frame: Frame) -> Value:
+    """What looping over an instance gives: what its ``__iter__`` or ``__next__`` answers, or its content."""
+    if not isinstance(token, Instance):
+        return token.fields.get(CONTENT, EMPTY)
+    found: Value = EMPTY
+    me = frozenset((token,))
+    for name in ("__next__", "__iter__", "__getitem__"):
+        method = token.info.find(name)
+        if method is not None:
+            answer = calls.call_function(method[0], calls.Arguments([me]), token.info.node, frame)
+            found |= frozenset(part for part in answer if part is not token)
+            if name == "__iter__":
+                found = binding.iterate(found, frame)
+            if found:
+                break
+    return found
+
+
+_KINDS: dict[type[ast.expr], Callable[..., Value]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Call: _call,
+    ast.Subscript: _subscript,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Set: _sequence,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _dict_comprehension,
+    ast.Lambda: _lambda,
+    ast.JoinedStr: _formatted,
+    ast.Await: _await,
+    ast.Starred: _await,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield,
+    ast.NamedExpr: _walrus,
+    ast.Slice: _slice,
+}
+
+__all__ = ["ModelToken", "evaluate", "iterate_instance", "name_value"]

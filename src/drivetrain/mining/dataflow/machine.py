@@ -1,0 +1,282 @@
+"""The state of one analysis: what has been made, what functions answered so far, how much time is left."""
+
+from __future__ import annotations
+
+import ast
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.mining.dataflow.facts import Facts
+from drivetrain.mining.dataflow.values import (
+    EMPTY,
+    Bound,
+    Function,
+    Holder,
+    Instance,
+    Lazy,
+    Library,
+    MethodOf,
+    Mixed,
+    ModelToken,
+    ModuleToken,
+    Output,
+    Text,
+    Token,
+    Value,
+)
+from drivetrain.mining.findings import MEMORY, Place
+
+if TYPE_CHECKING:
+    from drivetrain.mining.dataflow.program import ClassInfo, Module, Program
+
+DEEPEST_CALL = 24
+DEEPEST_CONTEXT = 4
+MOST_CONTEXTS = 10  # of one function, before all further arguments are joined
+MOST_TOKENS = 48
+
+
+class OutOfTime(Exception):
+    """The analysis has used up its seconds; what was found so far stands."""
+
+
+@dataclass
+class Summary:
+    """What is known of a function for one set of arguments."""
+
+    returns: Value = EMPTY
+    invoked: frozenset[ModelToken] = frozenset()
+    round: int = -1
+    running: bool = False
+
+
+@dataclass(eq=False)
+class Frame:
+    """One function (or module) being analysed: its variables, what controls the present line, what it answers."""
+
+    machine: Machine
+    module: Module
+    names: dict[str, Value]
+    context: tuple[Token, ...] = ()  # what tells one use of a function from another: strings, instances, models
+    arguments: tuple[Value, ...] = ()  # everything it was called with
+    closure: tuple[dict[str, Value], ...] = ()
+    owner: ClassInfo | None = None
+    me: Value = EMPTY
+    depth: int = 0
+    control: frozenset[Token] = frozenset()
+    invoked: set[ModelToken] = field(default_factory=set)
+    returns: Value = EMPTY
+    yields: Value = EMPTY
+    generator: bool = False
+    outer: frozenset[str] = frozenset()  # names declared global
+    left: list[dict[str, Value]] = field(default_factory=list)  # variables where a loop was left or cut short
+    again: bool = False  # the second pass through a loop
+    branch: int = 0
+
+    def place(self, node: ast.AST) -> Place:
+        source = self.module.source
+        line = getattr(node, "lineno", 1)
+        return source.place(line) if source is not None else Place("/".join(self.module.parts), line)
+
+
+class Machine:
+    """Everything that lives as long as the analysis of one repository."""
+
+    def __init__(self, program: Program, seconds: float) -> None:
+        self.program = program
+        self.facts = Facts()
+        self.round = 0
+        self.changed = False
+        self.deadline = time.monotonic() + seconds
+        self.steps = 0
+        self.summaries: dict[tuple[object, ...], Summary] = {}
+        self.contexts: dict[object, list[tuple[Value, ...]]] = {}
+        self.called: set[ast.AST] = set()
+        self.instances: dict[ClassInfo, dict[Instance, None]] = {}
+        self.functions: dict[ast.AST, Function] = {}
+        self.classes: dict[ast.ClassDef, ClassInfo] = {}
+        self.stores: dict[tuple[str, str], Value] = {}  # (medium, key) -> what was handed over under it
+        self.entry = ""
+        self.loss_through: dict[ModelToken, None] = {}
+        self.graphs: dict[object, dict[ModelToken, None]] = {}
+        self.sessions: dict[object, dict[ModelToken, None]] = {}
+        self._holders: dict[tuple[object, ...], Holder] = {}
+        self._outputs: dict[tuple[object, ...], Output] = {}
+        self._names: dict[tuple[type, object], Token] = {}
+        self._models: dict[tuple[object, ...], ModelToken] = {}
+
+    def tick(self) -> None:
+        """Once a statement: stop when the time is up."""
+        self.steps += 1
+        if self.steps & 255 == 0 and time.monotonic() > self.deadline:
+            raise OutOfTime
+
+    # Tokens, each made once.
+
+    def text(self, text: str) -> Token:
+        key = (Text, text)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = Text(text)
+        return found
+
+    def library(self, name: str) -> Token:
+        key = (Library, name)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = Library(name)
+        return found
+
+    def module(self, module: Module) -> Token:
+        key = (ModuleToken, module)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = ModuleToken(module)
+        return found
+
+    def method(self, receiver: Token, name: str) -> Token:
+        key = (MethodOf, (receiver, name))
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = MethodOf(receiver, name)
+        return found
+
+    def named(self, kind: type[Token], key: object) -> Any:
+        """The one token of a kind for a key: a class, a module's name, the weights of a model."""
+        found = self._names.get((kind, key))
+        if found is None:
+            found = self._names[(kind, key)] = kind(key)  # type: ignore[call-arg]
+        return found
+
+    def lazy(self, module: Module, name: str) -> Token:
+        found: Token = self.named(Lazy, (module, name))
+        return found
+
+    def mixed(self, parts: frozenset[Output], place: Place) -> Mixed:
+        key = (Mixed, (parts, place))
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = Mixed(parts, place)
+        return found  # type: ignore[return-value]
+
+    def function(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        frame: Frame,
+        closure: tuple[dict[str, Value], ...],
+        owner: ClassInfo | None = None,
+    ) -> Function:
+        """The function made here in this context, with the variables around it as they are now."""
+        key = (Function, (node, frame.context if closure else ()))
+        found = self._names.get(key)
+        if found is None:
+            owner = owner or (frame.owner if closure else None)
+            found = self._names[key] = Function(node, frame.module, closure, owner)
+            self.functions.setdefault(node, found)  # type: ignore[arg-type]
+        elif closure:
+            found.closure = closure  # type: ignore[attr-defined]
+        return found  # type: ignore[return-value]
+
+    def bound(
+        self, function: Token, arguments: tuple[Value, ...], keywords: tuple[tuple[str, Value], ...] = ()
+    ) -> Token:
+        key = (Bound, (function, arguments, keywords))
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = Bound(function, arguments, keywords)
+        return found
+
+    def output(
+        self, model: ModelToken, place: Place, medium: str = MEMORY, via: str = "", again: bool = False
+    ) -> Output:
+        key = (model, medium, via, again)
+        found = self._outputs.get(key)
+        if found is None:
+            found = self._outputs[key] = Output(model, place, medium, via, again)
+        return found
+
+    def model(self, place: Place, maker: str, node: ast.AST, frame: Frame) -> ModelToken:
+        """The model made here in this context, the same one whenever the line is analysed again."""
+        key = (node, frame.context, maker)
+        found = self._models.get(key)
+        if found is None:
+            found = self._models[key] = ModelToken(place, maker, frame.context)
+            self.facts.models[found] = None
+            self.changed = True
+        self.facts.touch(found, self.entry)
+        return found
+
+    def named_model(self, name: str, place: Place) -> ModelToken:
+        """The one model behind a function of a library, wherever it is called."""
+        key = ("function", name)
+        found = self._models.get(key)
+        if found is None:
+            found = self._models[key] = ModelToken(place, name, ())
+            self.facts.models[found] = None
+            self.changed = True
+        found.also[place] = None
+        self.facts.touch(found, self.entry)
+        return found
+
+    def holder(self, kind: str, node: ast.AST, frame: Frame, tag: object = "") -> Holder:
+        """The container or library object made here in this context."""
+        key = (node, frame.arguments, tag)
+        found = self._holders.get(key)
+        if found is None:
+            found = self._holders[key] = Holder(kind, frame.place(node), self._depth(frame))
+        return found
+
+    def packed(self, values: tuple[Value, ...], node: ast.AST, frame: Frame) -> Value:
+        """A tuple of values, the same token for the same values."""
+        key = ("packed", node, values)
+        found = self._holders.get(key)
+        if found is None:
+            found = self._holders[key] = Holder("tuple", frame.place(node), self._depth(frame))
+            found.fields.update(enumerate(values))
+        return frozenset((found,))
+
+    def record(self, values: tuple[tuple[str, Value], ...], node: ast.AST, frame: Frame) -> Value:
+        """A dict of keywords, the same token for the same values."""
+        key = ("record", node, values)
+        found = self._holders.get(key)
+        if found is None:
+            found = self._holders[key] = Holder("dict", frame.place(node), self._depth(frame))
+            found.fields.update(values)
+        return frozenset((found,))
+
+    def instance(self, info: ClassInfo, node: ast.AST, frame: Frame) -> tuple[Instance, bool]:
+        """The instance made here in this context, and whether it is new."""
+        depth = self._depth(frame)
+        key = (node, frame.context if depth <= DEEPEST_CONTEXT else (), info)
+        found = self._holders.get(key)
+        new = found is None
+        if found is None:
+            found = self._holders[key] = Instance(info, frame.place(node), depth)
+            self.instances.setdefault(info, {})[found] = None  # type: ignore[index]
+            self.changed = True
+        return found, new  # type: ignore[return-value]
+
+    def _depth(self, frame: Frame) -> int:
+        return 1 + max((token.depth for token in frame.context if isinstance(token, Holder)), default=0)
+
+    def add(self, holder: Holder, key: object, value: Value) -> None:
+        """A field of a holder may from now on also be this."""
+        if not value:
+            holder.fields.setdefault(key, EMPTY)
+            return
+        old = holder.fields.get(key)
+        if old is None:
+            holder.fields[key] = value
+            self.changed = True
+        elif not value <= old:
+            joined = old | value
+            if len(joined) <= MOST_TOKENS:
+                holder.fields[key] = joined
+                self.changed = True
+
+    def store(self, medium: str, key: str, value: Value) -> None:
+        """Something was handed over under a name: a file, a queue, a table."""
+        old = self.stores.get((medium, key), EMPTY)
+        if not value <= old:
+            self.stores[(medium, key)] = old | value
+            self.changed = True

@@ -1,0 +1,76 @@
+"""The models of a repository and how they meet: from the sources to a ``Wiring``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from drivetrain.mining.dataflow.interpreter import analyse
+from drivetrain.mining.findings import Edge, Fitting, Merge, Model, Source, Wiring
+from drivetrain.mining.models import Kept, keep
+
+
+def wire(sources: Sequence[Source], *, seconds: float = 60.0) -> Wiring:
+    """Analyse the sources without running them; after ``seconds`` what was found so far is answered, with a notice."""
+    machine, complete = analyse(sources, seconds)
+    kept = keep(machine.facts)
+    lines = sum(source.lines for source in sources)
+    notices = () if complete else (f"stopped after {seconds:g} s: models and edges are those found until then",)
+    return Wiring(
+        models=tuple(kept.models),
+        edges=_edges(kept),
+        merges=_merges(kept),
+        fittings=_fittings(kept),
+        lines=lines,
+        notices=notices,
+    )
+
+
+def models_and_edges(sources: Sequence[Source]) -> tuple[tuple[Model, ...], tuple[Edge, ...]]:
+    """The models and the edges between them."""
+    wiring = wire(sources)
+    return wiring.models, wiring.edges
+
+
+def _names(tokens: Iterable[object], kept: Kept) -> tuple[str, ...]:
+    found = (kept.name_of[token] for token in tokens if token in kept.name_of)  # type: ignore[index]
+    return tuple(dict.fromkeys(found))
+
+
+def _edges(kept: Kept) -> tuple[Edge, ...]:
+    found: dict[tuple[str, str, str, str], Edge] = {}
+    for (source, target, kind, medium), seen in kept.facts.edges.items():
+        if source not in kept.name_of or target not in kept.name_of:
+            continue
+        one, other = kept.name_of[source], kept.name_of[target]
+        if one == other:
+            continue
+        edge = Edge(one, other, kind, medium, seen.at_source, seen.at_target, tuple(seen.via), seen.confidence)
+        old = found.get((one, other, kind, medium))
+        if old is None or old.confidence < edge.confidence:
+            found[(one, other, kind, medium)] = edge
+    return tuple(found.values())
+
+
+def _merges(kept: Kept) -> tuple[Merge, ...]:
+    found = []
+    for place, meeting in sorted(kept.facts.meetings.items()):
+        models = _names(meeting.models, kept)
+        if len(models) > 1:
+            found.append(Merge(place, models, _names(meeting.into, kept), meeting.what, meeting.confidence))
+    return tuple(found)
+
+
+def _fittings(kept: Kept) -> tuple[Fitting, ...]:
+    found = []
+    for place, change in sorted(kept.facts.changes.items()):
+        found.append(
+            Fitting(
+                place,
+                change.how,
+                _names(change.models, kept),
+                _names(change.through, kept),
+                _names(change.data_from, kept),
+                max(1, len(change.drivers)),
+            )
+        )
+    return tuple(found)
