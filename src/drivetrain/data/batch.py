@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import default_collate
 
 from drivetrain.errors import DataError
 from drivetrain.graph.execution import describe, size_of
+from drivetrain.graph.parts import Parts
 
 
 class Batch(dict[str, Any]):
@@ -86,11 +87,27 @@ class Batch(dict[str, Any]):
         return Batch(moved, self.size, self.ids, identified=self.identified, present=self.present)
 
 
+def structured(value: Any, size: int, *, ragged: bool) -> Any:
+    """A value of that many samples, with the lists in it that are structure, not one value per sample, known for it.
+
+    A list is structure where each of its elements has all the samples; on a ragged edge none is.
+    """
+    if ragged:
+        return value
+    if isinstance(value, Mapping):
+        return {key: structured(part, size, ragged=False) for key, part in value.items()}
+    if type(value) is tuple:
+        return tuple(structured(part, size, ragged=False) for part in value)
+    if isinstance(value, list) and value and all(size_of(part) == size for part in value):
+        return Parts(structured(part, size, ragged=False) for part in value)
+    return value
+
+
 def take(value: Any, rows: Tensor) -> Any:
     """Rows of a nested structure of tensors, or elements of a ragged list."""
     if isinstance(value, Tensor):
         return value.index_select(0, rows.to(value.device))  # on pictures three times as fast as indexing
-    if isinstance(value, list):
+    if isinstance(value, list) and not isinstance(value, Parts):
         return [value[row] for row in rows.tolist()]
     return _inside(value, lambda part: take(part, rows))
 
@@ -106,7 +123,7 @@ def as_tensors(value: Any) -> Any:
 
 
 def collated(samples: Sequence[Mapping[str, Any]], ragged: set[str], ids: Sequence[Hashable]) -> Batch:
-    """Samples as one batch; values whose shapes differ stay a list, and the edge is remembered in ``ragged``.
+    """Samples as one batch; values whose shapes or structures differ stay a list, and ``ragged`` notes the edge.
 
     Raises:
         DataError: values of one edge cannot be brought together; the message names the edge.
@@ -124,24 +141,46 @@ def collated(samples: Sequence[Mapping[str, Any]], ragged: set[str], ids: Sequen
 
 
 def differ(parts: Sequence[Any]) -> bool:
-    """Whether the tensors of several samples have different shapes, so that they can only be listed."""
-    shapes = {tuple(part.shape) for part in parts if isinstance(part, Tensor | np.ndarray)}
-    return len(shapes) > 1
+    """Whether the values of several samples have different shapes or structures, so that they can only be listed."""
+    return len({_form(part) for part in parts}) > 1
+
+
+def _form(part: Any) -> Any:
+    if isinstance(part, Tensor | np.ndarray):
+        return tuple(part.shape)
+    if isinstance(part, Mapping):
+        return frozenset((key, _form(inner)) for key, inner in part.items())
+    return tuple(map(_form, part)) if isinstance(part, list | tuple) else ""
 
 
 def _stacked(edge: str, parts: list[Any], ragged: set[str]) -> Any:
-    if differ(parts):
+    if differ(parts) or not tree_leaves(parts[0]):
         ragged.add(edge)
         return parts
     try:
-        return default_collate(parts)
+        return _collate(parts)
     except (TypeError, RuntimeError) as error:
         raise DataError(f"the values of '{edge}' cannot be one batch ({describe(parts[0])}, ...): {error}") from error
+
+
+def _collate(parts: list[Any]) -> Any:
+    """As torch's ``default_collate``, but a list within a sample stays known for structure, and a tuple a tuple."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {key: _collate([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        return Parts(_collate(list(several)) for several in zip(*parts, strict=True))
+    if isinstance(first, tuple):
+        inside = [_collate(list(several)) for several in zip(*parts, strict=True)]
+        return type(first)(*inside) if hasattr(first, "_fields") else tuple(inside)
+    return default_collate(parts)
 
 
 def _inside(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: change(part) for key, part in value.items()}
+    if isinstance(value, Parts):
+        return Parts(map(change, value))
     if isinstance(value, tuple):
         return type(value)(*map(change, value)) if hasattr(value, "_fields") else tuple(map(change, value))
     raise DataError(f"{describe(value)} has no samples to choose from (size {size_of(value)})")

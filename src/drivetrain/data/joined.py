@@ -14,14 +14,18 @@ from drivetrain.graph.signature import KEY
 
 
 class Joined(Source):
-    """Data sets of single edges whose samples are related by the field ``key``; a sample may be in some only."""
+    """Data sets of single edges whose samples are related by the field ``key``; a sample may be in some only.
+
+    Raises:
+        DataError: a data set is a loader, has no keys, or has a key twice.
+    """
 
     def __init__(self, parts: Mapping[str, Source]) -> None:
         self.parts = [_readable(name, part) for name, part in parts.items()]
         self.labels = {edge: label for part in self.parts for edge, label in part.labels.items()}
         self.places: dict[Hashable, dict[int, int]] = {}
-        for number, part in enumerate(self.parts):
-            for row, key in enumerate(_all_keys(list(parts)[number], part)):
+        for number, (name, part) in enumerate(zip(parts, self.parts, strict=True)):
+            for row, key in enumerate(_all_keys(name, part)):
                 self.places.setdefault(key, {})[number] = row
         self.keys = list(self.places)
 
@@ -61,7 +65,15 @@ def _all_keys(name: str, part: Source) -> list[Hashable]:
             f"the data set of '{name}' has no field 'key', which relates its samples to those of the other data sets; "
             f"it has: {listed(part.fields())}"
         )
-    return [key for batch in part.batches(1024) for key in batch.ids]
+    keys = [key for batch in part.batches(1024) for key in batch.ids]
+    first: dict[Hashable, int] = {}
+    for row, key in enumerate(keys):
+        if first.setdefault(key, row) != row:
+            raise DataError(
+                f"the data set of '{name}' has the key {key!r} twice, in samples {first[key]} and {row}; a key names "
+                f"one sample, so that it is known which samples of the data sets belong together"
+            )
+    return keys
 
 
 def _lay(joined: Batch, piece: Batch, rows: Tensor) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from drivetrain.data.batch import Batch
+from drivetrain.graph.parts import Parts
 
 ORIGINS = ("human", "machine", "derived")
 USES = ("training", "validation", "calibration", "pretraining")
@@ -105,6 +106,6 @@ class Ledger:
 def _sample(value: Any, row: int) -> Any:
     if isinstance(value, dict):
         return {key: _sample(part, row) for key, part in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | Parts):
         return tuple(_sample(part, row) for part in value)
     return value[row]

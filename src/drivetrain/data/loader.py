@@ -16,7 +16,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from drivetrain.data.batch import Batch, as_tensors
+from drivetrain.data.batch import Batch, as_tensors, structured
 from drivetrain.data.drawing import drawing_from
 from drivetrain.data.labels import Labels
 from drivetrain.data.source import Source, keys_of
@@ -30,8 +30,9 @@ class Loader(Source):
 
     replayable = False
 
-    def __init__(self, loader: DataLoader[Any], labels: dict[str, Labels]) -> None:
+    def __init__(self, loader: DataLoader[Any], ragged: frozenset[str], labels: dict[str, Labels]) -> None:
         self.loader = loader
+        self.ragged = ragged
         self.labels = labels
         self._names: tuple[str, ...] = ()
         if not len(loader):
@@ -78,11 +79,13 @@ class Loader(Source):
         for number, values in enumerate(self.loader):
             if not isinstance(values, Mapping):
                 raise DataError(f"batch {number} of the loader is {describe(values)}; a batch is a dict keyed by edge")
-            held = size_of(dict(values))
+            arrays = [value for value in values.values() if not isinstance(value, list)]  # a list may be structure
+            held = size_of(tuple(arrays or values.values()))
             if held is None:
                 raise DataError(f"batch {number} of the loader holds no samples: {describe(dict(values))}")
             identified = KEY in values
             ids = keys_of(values[KEY]) if identified else range(read, read + held)
             read += held
             if number >= start:
-                yield Batch({k: as_tensors(v) for k, v in values.items()}, held, ids, identified=identified)
+                known = {k: structured(as_tensors(v), held, ragged=k in self.ragged) for k, v in values.items()}
+                yield Batch(known, held, ids, identified=identified)

@@ -75,7 +75,7 @@ def _source(data: Any, system: System, labels: dict[str, Labels]) -> Source:
     if isinstance(data, Annotated):
         return _source(data.data, system, {**labels, **data.labels})
     if isinstance(data, DataLoader):
-        return Loader(data, labels)
+        return Loader(data, system.ragged, labels)
     if isinstance(data, Mapping):
         return Table(data, system.ragged, labels)
     if isinstance(data, Dataset) or (hasattr(data, "__getitem__") and hasattr(data, "__len__")):

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drivetrain.data.batch import Batch, as_tensors, differ, take
+from drivetrain.data.batch import Batch, as_tensors, differ, structured, take
 from drivetrain.data.labels import Labels
 from drivetrain.data.source import Source, chunks, keys_of
 from drivetrain.errors import DataError, listed
 from drivetrain.graph.execution import size_of
+from drivetrain.graph.parts import Parts
 from drivetrain.graph.signature import KEY
 
 
@@ -23,8 +24,9 @@ class Table(Source):
     def __init__(self, table: Mapping[str, Any], ragged: frozenset[str], labels: dict[str, Labels]) -> None:
         self.labels = labels
         self.present: dict[str, Tensor] = {}
-        self.columns = {name: self._column(name, value, name in ragged) for name, value in table.items()}
-        sizes = {name: size_of(value) for name, value in table.items()}
+        known = _structured(table, ragged)
+        self.columns = {name: self._column(name, value, name in ragged) for name, value in known.items()}
+        sizes = {name: size_of(value) for name, value in known.items()}
         if not table or not all(size for size in sizes.values()):
             empty = [name for name, size in sizes.items() if not size]
             raise DataError(f"the data set is empty: no samples in {listed(empty, 'a dict without fields')}")
@@ -61,7 +63,7 @@ class Table(Source):
     def _column(self, name: str, value: Any, ragged: bool) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":
             value = value.tolist()
-        if not isinstance(value, list):
+        if not isinstance(value, list) or isinstance(value, Parts):
             return as_tensors(value)
         if any(part is None for part in value):
             having = [row for row, part in enumerate(value) if part is not None]
@@ -75,3 +77,14 @@ class Table(Source):
         if isinstance(parts[0], Tensor):
             return torch.stack(parts)
         return torch.tensor(parts) if isinstance(parts[0], int | float | bool) else parts
+
+
+def _structured(table: Mapping[str, Any], ragged: frozenset[str]) -> dict[str, Any]:
+    """The columns; a list of another length than the arrays is structure where its elements have their length."""
+    arrays = [size for value in table.values() if not isinstance(value, list) and (size := size_of(value)) is not None]
+    return {
+        name: structured(value, arrays[0], ragged=name in ragged)
+        if arrays and not (isinstance(value, list) and len(value) == arrays[0])
+        else value
+        for name, value in table.items()
+    }

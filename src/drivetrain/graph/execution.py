@@ -7,6 +7,7 @@ from typing import Any
 
 from drivetrain.errors import ComponentError, MissingEdgeError, listed
 from drivetrain.graph.graph import Constant, Graph, Node, Ref
+from drivetrain.graph.parts import Parts, marked
 
 
 def needed(graph: Graph, wanted: Iterable[str], given: Collection[str] = ()) -> tuple[Node, ...]:
@@ -46,16 +47,18 @@ def run_node(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:
         error.add_note(where(node, values))
         raise
-    return dict(zip(node.makes, answers_of(node, answer, [values[edge] for edge in node.inputs]), strict=True))
+    answers = answers_of(node, answer, [values[edge] for edge in node.inputs])
+    ports = zip(node.outputs, answers, strict=True)
+    return {port.name: value if port.ragged else marked(value) for port, value in ports}
 
 
 def size_of(value: Any) -> int | None:
     """How many samples a value holds: the length of a ragged list or the first dimension of its first tensor."""
-    if isinstance(value, list):
-        return len(value)
     if isinstance(value, Mapping):
         return next((size for part in value.values() if (size := size_of(part)) is not None), None)
-    if isinstance(value, tuple):
+    if isinstance(value, list) and not isinstance(value, Parts):
+        return len(value)
+    if isinstance(value, list | tuple):
         return next((size for part in value if (size := size_of(part)) is not None), None)
     shape = getattr(value, "shape", None)
     return int(shape[0]) if shape is not None and len(shape) else None
