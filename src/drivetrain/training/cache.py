@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from drivetrain.data import Batch
+from drivetrain.graph.parts import Parts
 
 Compute = Callable[[Batch], dict[str, Any]]
 
@@ -192,7 +193,8 @@ def _folder(owner: _Column) -> Path:
 
 def _column(value: Any, capacity: int, memory: int) -> _Column:
     leaves = tree_leaves(value)
-    if isinstance(value, list) or not leaves or not all(isinstance(leaf, Tensor) and leaf.dim() for leaf in leaves):
+    listed = isinstance(value, list) and not isinstance(value, Parts)
+    if listed or not leaves or not all(isinstance(leaf, Tensor) and leaf.dim() for leaf in leaves):
         return _Objects(memory)
     return _Tensors(value, capacity, memory)
 
@@ -203,7 +205,7 @@ def _digests(batch: Batch, read: Sequence[str]) -> list[int]:
 
 
 def _bytes(value: Any, row: int) -> tuple[bytes, ...]:
-    if isinstance(value, list):
+    if isinstance(value, list) and not isinstance(value, Parts):
         leaves = tree_leaves(value[row])
     else:
         leaves = [leaf[row] for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
