@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,8 @@ class State:
         history: one row per epoch: losses, terms, validation metrics.
         seconds: time spent, resumed runs included.
         turn: the models that were updated in the last iteration.
+        stopped: why training ends before its last epoch, if it does.
+        reached: whether it does because ``until`` holds.
     """
 
     system: System
@@ -68,12 +70,13 @@ class State:
     updates: Counter[str] = field(default_factory=Counter)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    stopped: str = ""
     turn: tuple[str, ...] = ()
+    stopped: str = ""
+    reached: bool = False
 
     def stop(self, why: str = "asked to stop") -> None:
-        """End training after this iteration."""
-        self.stopped = why
+        """End training after this epoch, later stages included; the report says why."""
+        self.stopped = self.stopped or why or "asked to stop"
 
 
 class TrainingPattern(ABC):
@@ -99,6 +102,10 @@ class TrainingPattern(ABC):
         """Fill the gradients of the models in turn from the terms of the loss."""
         torch.autograd.backward(scale(total(terms)))
 
+    def ways_back(self, losses: tuple[BoundLoss, ...]) -> tuple[tuple[BoundLoss, ...], ...]:
+        """The losses of a batch in groups whose gradients ``gradients`` sends back each in a pass of its own."""
+        return (losses,)
+
     def after_epoch(self, tracks: Sequence[Track], system: System, epoch: int, epochs: int) -> bool:
         """What happens between epochs; answers whether the system itself is up to date now."""
         return True
@@ -113,8 +120,9 @@ def end_loss_track(system: System, loss: Any, models: Sequence[str] | None, aske
     losses = bind(system, loss, asker)
     truths = tuple(dict.fromkeys(edge for part in losses for edge in part.edges))
     feeding = {node.name for node in system.plan(truths)}
-    candidates = distinct_models(system) if models is None else tuple(models)
-    chosen = tuple(name for name in candidates if name in feeding and can_learn(system, name))
+    able = [name for name in system.models if name in feeding and can_learn(system, name)]
+    candidates = system.models if models is None else tuple(models)
+    chosen = distinct(system, able) if models is None else tuple(name for name in candidates if name in able)
     if not chosen:
         raise DeclarationError(
             f"{asker}: the loss on {listed(truths)} can update none of: {listed(candidates, 'no models')}; "
@@ -140,16 +148,16 @@ def named_models(system: System, name: str, asker: str) -> tuple[str, ...]:
     raise DeclarationError(f"{asker}: '{name}' is code and does not learn; models are: {listed(system.models)}")
 
 
-def distinct_models(system: System) -> tuple[str, ...]:
-    """The models in order of execution, those that share all their weights with an earlier one left out."""
+def distinct(system: System, models: Iterable[str]) -> tuple[str, ...]:
+    """These models, those left out that share all their weights with earlier ones."""
     seen: set[int] = set()
-    distinct = []
-    for name in system.models:
+    kept = []
+    for name in models:
         weights = {id(weight) for weight in system.component(name).parameters()}
         if not weights <= seen:
-            distinct.append(name)
+            kept.append(name)
         seen |= weights
-    return tuple(distinct)
+    return tuple(kept)
 
 
 def can_learn(system: System, name: str) -> bool:

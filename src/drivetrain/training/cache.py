@@ -29,8 +29,9 @@ class Cache:
     differently when asked again, cannot be cached: then the cache turns itself off and says why in ``off``.
     """
 
-    def __init__(self, capacity: int, memory: int | None = None) -> None:
+    def __init__(self, capacity: int, memory: int | None = None, *, replayable: bool = True) -> None:
         self.capacity = capacity
+        self.replayable = replayable
         self.memory = MEMORY if memory is None else memory
         self.off = ""
         self.hits = 0
@@ -53,6 +54,8 @@ class Cache:
         """
         if self.off or not batch.identified:
             return compute(batch)
+        if not self.replayable and (why := self._differs_from_before(batch, read)):
+            return self._turn_off(why, batch, compute)
         new = [row for row, sample in enumerate(batch.ids) if sample not in self._places]
         if not new:
             self.hits += batch.size
@@ -74,25 +77,26 @@ class Cache:
         """Whether every sample of the batch is known."""
         return not self.off and batch.identified and all(sample in self._places for sample in batch.ids)
 
-    def check_reading(self, batch: Batch, read: Sequence[str]) -> None:
-        """For samples that cannot be read twice at will: compare each reading with the one before it."""
-        if self.off or not batch.identified:
-            return
-        for sample, digest in zip(batch.ids, _digests(batch, read), strict=True):
-            if self._seen.setdefault(sample, digest) != digest:
-                self._turn_off("samples come out differently when they are read again (augmentation)")
-                return
-
     def _changed(self, batch: Batch, again: Batch, read: Sequence[str]) -> str:
         if _digests(batch, read) == _digests(again, read):
             return ""
         return "samples come out differently when they are read again (augmentation)"
 
-    def _turn_off(self, why: str, batch: Batch | None = None, compute: Compute | None = None) -> dict[str, Any]:
+    def _differs_from_before(self, batch: Batch, read: Sequence[str]) -> str:
+        """For samples that cannot be read twice at will: compares each reading with the first one."""
+        for sample, digest in zip(batch.ids, _digests(batch, read), strict=True):
+            if self._seen.setdefault(sample, digest) != digest:
+                return (
+                    f"what has the key {sample!r} comes out differently when it is read again (augmentation, or a key "
+                    f"that several samples share)"
+                )
+        return ""
+
+    def _turn_off(self, why: str, batch: Batch, compute: Compute) -> dict[str, Any]:
         self.off = why
         self._places.clear()
         self._columns.clear()
-        return {} if batch is None or compute is None else compute(batch)
+        return compute(batch)
 
     def _store(self, ids: Sequence[Hashable], values: Mapping[str, Any]) -> None:
         places = list(range(len(self._places), len(self._places) + len(ids)))

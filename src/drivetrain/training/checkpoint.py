@@ -14,7 +14,7 @@ import torch
 from drivetrain.errors import CheckpointError
 from drivetrain.graph.weights import write_whole
 
-VERSION = 1
+VERSION = 2
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

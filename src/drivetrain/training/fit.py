@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from drivetrain.data import Opened
+from drivetrain.data import Ledger, Opened
 from drivetrain.errors import DeclarationError
 from drivetrain.evaluation.metrics import metrics_by_edge
 from drivetrain.graph import System
@@ -20,8 +20,10 @@ from drivetrain.training.losses import BoundLoss, check_truths
 from drivetrain.training.measuring import WITHOUT_VALIDATION, Gauge
 from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule
 from drivetrain.training.place import place_of
+from drivetrain.training.reading import source_of
+from drivetrain.training.run import Run
 from drivetrain.training.session import Session
-from drivetrain.training.settings import Settings, check_numbers, check_until, epochs_of
+from drivetrain.training.settings import Settings, check_numbers, check_optimizers, check_until, epochs_of
 from drivetrain.training.stages import stages_of
 
 
@@ -40,6 +42,7 @@ def fit(
     validation: Any = None,
     metric: Any = None,
     until: Mapping[str, float] | None = None,
+    unit: str | None = None,
     seed: int | None = None,
     device: Any = "auto",
     checkpoint: str | Path | None = None,
@@ -64,17 +67,19 @@ def fit(
         validation: data of any accepted form; after each epoch it chooses the best weights.
         metric: a metric of the output, or a dict of metrics by edge; without one the validation loss chooses.
         until: stop as soon as these metrics are reached on validation: ``{"cones": 0.9}``.
+        unit: the field of the data whose values are independent, such as ``"session"``: intervals of what training did
+            are drawn over it, as in ``evaluate``; None where each sample is independent.
         seed: rules order, dropout and everything else that is drawn; None draws one from torch's generator.
         device: ``"auto"``, a torch device, or a ``lightning.fabric.Fabric`` for several.
         checkpoint: a file to keep where training stands; an existing one is resumed.
         cache: keep what frozen branches answered, per sample, instead of running them in every epoch.
-        callbacks: functions of the ``State``, called after every epoch; ``state.stop()`` ends training.
+        callbacks: functions of the ``State``, called after every epoch; ``state.stop(why)`` ends training.
 
     Raises:
         DeclarationError: something was named or asked for that the system does not have; before data is touched.
         DataError: data is empty, unreadable or lacks an edge that is needed.
         NoGradientError: the loss cannot reach a model that should learn.
-        NonFiniteLossError: the loss became NaN or infinite; the checkpoint before it is untouched.
+        NonFiniteLossError: the loss, or a weight, became NaN or infinite; the checkpoint before it is untouched.
         CheckpointError: the checkpoint is damaged, of another training, or cannot be written.
     """
     if not isinstance(system, System):
@@ -83,9 +88,7 @@ def fit(
         raise DeclarationError(f"fit takes a training pattern such as SimultaneousEndLoss(loss), found {pattern!r}")
     patterns = stages_of(pattern)
     tracks = [each.tracks(system) for each in patterns]
-    check_numbers(batch_size, accumulate, precision)
     metrics = {} if metric is None else metrics_by_edge(system, metric)
-    check_until(system, until, metrics, validation)
     settings = Settings(
         epochs=epochs_of(epochs, len(patterns)),
         batch_size=batch_size,
@@ -100,21 +103,27 @@ def fit(
         cache=cache,
         callbacks=callbacks,
     )
+    check_numbers(batch_size, accumulate, precision)
+    check_until(system, until, metrics, validation)
+    check_optimizers(system, optimizer, tracks)
     opened = Opened(data, system)
+    judged = None if validation is None else Opened(validation, system)
     for track in (track for group in tracks for track in group):
         check_truths(track.losses, opened.of(track.truths).fields(), track.name)
-    judged = None if validation is None else Opened(validation, system)
+        source_of(track, opened)
     place = place_of(system, device, precision)
     settings = replace(settings, seed=place.agreed(settings.seed))
+    ledger = Ledger()
     gauge = Gauge(
-        system, judged or opened, metrics, max(batch_size, 64),
-        _losses_by_edge(tracks), WITHOUT_VALIDATION if judged is None else None, place.device,
+        system, judged or opened, metrics, max(batch_size, 64), _losses_by_edge(tracks), place.device, unit,
+        limit=WITHOUT_VALIDATION if judged is None else None, ledger=None if judged is None else ledger,
     )  # fmt: skip
     gauge.check()
-    session = Session(system, patterns, opened, judged, gauge, settings, place, settings.plan(patterns, seed))
+    plan = settings.plan(patterns, seed)
+    session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger))
     started = time.perf_counter()
     try:
-        return session.run(started)
+        return session.train(started)
     finally:
         session.leave()
 

@@ -110,7 +110,7 @@ class FitReport(Report):
             perils.append(f"A better {', '.join(c.edge for c in better)} made the system worse.")
         for stage, chosen in enumerate(self.kept, 1):
             unmoved = ", ".join(name for name, epoch in chosen.items() if epoch == 0)
-            if unmoved:
+            if unmoved and not self.reached:
                 where = f" in stage {stage}" if len(self.kept) > 1 else ""
                 perils.append(
                     f"No epoch{where} was better on validation than the start, whose weights were kept: {unmoved}."

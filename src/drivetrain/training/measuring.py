@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from typing import Any
@@ -87,6 +87,8 @@ class Gauge:
         extra: losses by edge, for edges that have no metric of their own.
         limit: samples to read at most.
         ledger: where the truths that the metrics read are noted as used for validation.
+        unit: the field whose values are independent, such as a session; None where each sample is. Differences are
+            drawn by it; weights are chosen by the value itself, which no grouping of samples changes.
     """
 
     def __init__(
@@ -96,11 +98,13 @@ class Gauge:
         metrics: dict[str, Metric],
         batch_size: int,
         extra: dict[str, BoundLoss] | None = None,
-        limit: int | None = None,
         device: torch.device | str = "cpu",
+        unit: str | None = None,
+        *,
+        limit: int | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self.system, self.data, self.metrics = system, data, metrics
+        self.system, self.data, self.metrics, self.unit = system, data, metrics, unit
         self.batch_size, self.limit, self.device = batch_size, limit, device
         self.extra = extra or {}
         self.ledger = ledger
@@ -118,6 +122,11 @@ class Gauge:
                 raise MissingEdgeError(
                     f"metric '{name}': the data has no truth for edge '{edge}'; its samples have: {listed(fields)}"
                 )
+            if self.unit is not None and self.unit not in fields:
+                raise MissingEdgeError(
+                    f"unit='{self.unit}': the data on which '{edge}' is measured has no such field; "
+                    f"its samples have: {listed(fields)}"
+                )
 
     def measure(self, *, whole: bool = False) -> Measurement:
         """The metrics now; with ``whole`` also every other edge that has a truth."""
@@ -126,13 +135,19 @@ class Gauge:
         for edges, source in self._groups(whole):
             judged = [edge for edge in edges if any(metric.edge == edge for metric in self.metrics.values())]
             for batch in self._batches(source):
-                if self.ledger is not None:
-                    self.ledger.read(batch, judged, source.labels, "validation", "validation")
-                self._add(edges, batch, tallies, others, whole)
+                usable = self._usable(batch, edges)
+                if usable.size:
+                    self.note(usable, judged, source)
+                    self._add([edge for edge in edges if edge in usable], usable, tallies, others, whole)
         values = {name: tally.value for name, tally in tallies.items()}
         values |= {name: mean.value for name, mean in others.items()}
         rows = {name: tally.rows for name, tally in tallies.items() if len(tally.rows)}
         return Measurement(values, rows)
+
+    def note(self, batch: Batch, edges: Iterable[str], source: Source) -> None:
+        """Note in the ledger, if there is one, that the truths of these edges were used to validate."""
+        if self.ledger is not None:
+            self.ledger.read(batch, edges, source.labels, "validation", "validation")
 
     def changes(self, before: Measurement, after: Measurement) -> dict[str, Change]:
         """What lies between two measurements, by metric name."""
@@ -179,27 +194,29 @@ class Gauge:
             if self.limit is not None and read >= self.limit:
                 return
 
+    def _usable(self, batch: Batch, edges: list[str]) -> Batch:
+        """The samples that have what is read to judge some edges, and the unit."""
+        nodes = needed(self.system.graph, [edge for edge in edges if edge in batch])
+        read = [edge for edge in self.system.inputs if any(edge in node.inputs for node in nodes)]
+        return batch.only(batch.rows(read if self.unit is None else [*read, self.unit]))
+
     def _add(
         self, edges: list[str], batch: Batch, tallies: dict[str, Tally], others: dict[str, _Mean], whole: bool
     ) -> None:
-        known = [edge for edge in edges if edge in batch]
-        nodes = needed(self.system.graph, known)
-        read = [edge for edge in self.system.inputs if any(edge in node.inputs for node in nodes)]
-        batch = batch.only(batch.rows(read))
-        if not batch.size or not known:
-            return
+        inputs = {edge: batch[edge] for edge in self.system.inputs if edge in batch}
         with torch.no_grad():
-            values = run(nodes, {edge: batch[edge] for edge in read})
-        for edge in known:
+            values = run(needed(self.system.graph, edges), inputs)
+        for edge in edges:
             rows = batch.rows([edge])
             if rows is not None and not len(rows):
                 continue
             prediction = values[edge] if rows is None else take(values[edge], rows)
             truth = batch.values_of(edge, rows)
             ids = batch.ids if rows is None else [batch.ids[row] for row in rows.tolist()]
+            units = None if self.unit is None else batch.values_of(self.unit, rows)
             mine = [name for name, metric in self.metrics.items() if metric.edge == edge]
             for name in mine:
-                tallies[name].add(prediction, truth, ids=ids)
+                tallies[name].add(prediction, truth, units, ids)
             if whole and not mine:
                 self._add_other(edge, prediction, truth, batch, values, others)
 
@@ -219,12 +236,13 @@ class Gauge:
                 others.setdefault(f"{edge}: mean squared error", _Mean()).add(error, size)
 
 
-def validation_loss(runner: Runner, track: Track, source: Source, batch_size: int, device: Any = "cpu") -> float:
+def validation_loss(runner: Runner, track: Track, source: Source, gauge: Gauge) -> float:
     """The mean loss of a track over a data set; NaN where no sample has its truths."""
     mean = _Mean()
-    for batch in source.batches(batch_size):
-        usable = runner.usable(batch.to(device) if str(device) != "cpu" else batch)
+    for batch in source.batches(gauge.batch_size):
+        usable = runner.usable(batch.to(gauge.device) if str(gauge.device) != "cpu" else batch)
         if usable.size:
+            gauge.note(usable, track.truths, source)
             terms = named_terms(track.losses, runner.measure(usable), usable)
             mean.add(float(sum(float(term) for term in terms.values())), usable.size)
     return mean.value

@@ -73,6 +73,9 @@ class MergedLoss(TrainingPattern):
             if gradient is not None:
                 weight.grad = gradient if weight.grad is None else weight.grad + gradient
 
+    def ways_back(self, losses: tuple[BoundLoss, ...]) -> tuple[tuple[BoundLoss, ...], ...]:
+        return (losses,) if self.aggregator is None else tuple((loss,) for loss in losses)
+
     def _factors(self) -> dict[str, float]:
         given = dict(self.weights or {})
         for edge, factor in given.items():

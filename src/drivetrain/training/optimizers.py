@@ -1,8 +1,8 @@
-"""One optimizer per component, kept for the stage; each weight has one owner, however often its model is used."""
+"""One optimizer per model, kept for the stage; each weight has one owner, however often its model is declared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from drivetrain.errors import DeclarationError, listed
-from drivetrain.training.base import Track
+from drivetrain.errors import DeclarationError, NonFiniteLossError, listed
 from drivetrain.training.turns import Turns
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
@@ -33,27 +32,34 @@ def adam(weights: list[nn.Parameter]) -> Optimizer:
 
 
 class Optimizers:
-    """The optimizers and schedules of one track."""
+    """The optimizers and schedules of the models that a stage trains in one system, however many its tracks are.
+
+    A weight that several models share belongs to the first of them, and is stepped by its optimizer whoever is in turn.
+
+    Attributes:
+        by_model: the optimizer of each model that owns weights.
+    """
 
     def __init__(
         self,
-        track: Track,
         turns: Turns,
+        models: Sequence[str],
         optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None,
         schedule: MakeSchedule | EveryIteration | None,
     ) -> None:
         self.turns = turns
-        self.by_model: dict[str, Optimizer] = {}
+        self.by_model = {
+            name: maker_of(optimizer, name, models)(weights) for name, weights in owned(turns, models).items()
+        }
         self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}
-        owned: set[int] = set()
-        for name in track.models:
-            weights = [weight for weight in turns.weights([name]) if id(weight) not in owned]
-            owned.update(id(weight) for weight in weights)
-            if weights:
-                self.by_model[name] = _maker(optimizer, name, track)(weights)
         self._each_iteration = isinstance(schedule, EveryIteration)
         make = schedule.make if isinstance(schedule, EveryIteration) else schedule
         self.schedules = {} if make is None else {name: make(opt) for name, opt in self.by_model.items()}
+
+    def counted(self, models: Iterable[str]) -> tuple[str, ...]:
+        """The names under which an update of some models counts: of weights declared twice the first name."""
+        names = (name if name in self.by_model else owner for name in models for owner in self.of((name,)))
+        return tuple(dict.fromkeys(names))
 
     def of(self, models: Iterable[str]) -> dict[str, Optimizer]:
         """The optimizers that own weights of these models."""
@@ -68,18 +74,21 @@ class Optimizers:
         return self._owners[asked]
 
     def step(self, models: tuple[str, ...], clip: Clip | None, scaler: torch.amp.GradScaler) -> None:
-        """Update the models in turn from their gradients, and forget the gradients (None, not zero)."""
-        optimizers = self.of(models)
+        """Update the models in turn from their gradients, and forget the gradients (None, not zero).
+
+        Raises:
+            NonFiniteLossError: the norm of the gradient to be clipped is NaN or infinite.
+        """
         weights = [weight for weight in self.turns.weights(models) if weight.grad is not None]
         if not weights:
             return
+        optimizers = self.of(models)
+        if scaler.is_enabled():  # it refuses optimizers that have nothing to step
+            optimizers = {name: each for name, each in optimizers.items() if _has_gradient(each)}
         if clip is not None:
             for optimizer in optimizers.values():
                 scaler.unscale_(optimizer)
-            if callable(clip):
-                clip(weights)
-            else:
-                torch.nn.utils.clip_grad_norm_(weights, clip)
+            _clip(weights, clip, refuse=not scaler.is_enabled())
         for optimizer in optimizers.values():
             scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
@@ -109,13 +118,49 @@ class Optimizers:
             schedule.load_state_dict(state["schedules"][name])
 
 
-def _maker(optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None, name: str, track: Track) -> MakeOptimizer:
+def owned(turns: Turns, models: Iterable[str]) -> dict[str, list[nn.Parameter]]:
+    """The weights of each model, less those that an earlier one has; models to which none is left are not there."""
+    taken: set[int] = set()
+    found = {}
+    for name in models:
+        weights = [weight for weight in turns.weights([name]) if id(weight) not in taken]
+        taken.update(id(weight) for weight in weights)
+        if weights:
+            found[name] = weights
+    return found
+
+
+def maker_of(
+    optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None, name: str, models: Sequence[str]
+) -> MakeOptimizer:
+    """What makes the optimizer of a model.
+
+    Raises:
+        DeclarationError: optimizers are given by component, and there is none for this one.
+    """
     if optimizer is None:
         return adam
     if not isinstance(optimizer, Mapping):
         return optimizer
     if name not in optimizer:
         raise DeclarationError(
-            f"optimizer has none for '{name}'; this pattern trains {listed(track.models)}, given: {listed(optimizer)}"
+            f"optimizer has none for '{name}'; this pattern trains {listed(models)}, given: {listed(optimizer)}"
         )
     return optimizer[name]
+
+
+def _clip(weights: list[nn.Parameter], clip: Clip, refuse: bool) -> None:
+    if callable(clip):
+        clip(weights)
+        return
+    norm = torch.nn.utils.clip_grad_norm_(weights, clip)
+    if refuse and not bool(torch.isfinite(norm)):
+        raise NonFiniteLossError(
+            f"the gradient's norm is {float(norm)}, which cannot be clipped to {clip}, though the loss is finite: "
+            f"a square root, a logarithm or a division at zero has no finite slope. Weights, statistics and "
+            f"checkpoints are as they were before this iteration"
+        )
+
+
+def _has_gradient(optimizer: Optimizer) -> bool:
+    return any(weight.grad is not None for group in optimizer.param_groups for weight in group["params"])

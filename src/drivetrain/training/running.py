@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from drivetrain.graph import Node, System
 from drivetrain.graph.execution import needed, run, run_node
 from drivetrain.training.base import Track
 from drivetrain.training.cache import Cache
+from drivetrain.training.losses import BoundLoss
 from drivetrain.training.targets import Stand, plan_from_truth
 
 
@@ -36,6 +37,7 @@ class Split:
         frontier: the edges that the live part and the losses need of the frozen one; what is worth caching.
         read: the input edges that only the frozen part reads.
         sources: the input edges that the frozen part reads.
+        names: what is live, by name.
     """
 
     frozen: tuple[Node, ...]
@@ -43,6 +45,7 @@ class Split:
     frontier: tuple[str, ...]
     read: tuple[str, ...]
     sources: tuple[str, ...]
+    names: frozenset[str]
 
 
 class Runner:
@@ -63,6 +66,7 @@ class Runner:
         self.passes = Passes()
         self._learning = frozenset(track.system.models)  # asked of a component it walks through all its weights
         self._splits: dict[tuple[str, ...], Split] = {}
+        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
         self._stand: Stand | None = None
         if track.inputs == "truth":
             plan = plan_from_truth(self.system, track.models[0], self.wanted, fields)
@@ -89,10 +93,13 @@ class Runner:
         """Edges on which truth stands in for a model."""
         return () if self._stand is None else self._stand.plan.substituted
 
-    def usable(self, batch: Batch, known: Collection[str] = ()) -> Batch:
-        """The samples that have every input and the truth of at least one loss."""
-        rows = batch.rows(edge for edge in self.inputs if edge not in known)
-        batch = batch.only(rows)
+    def usable(self, batch: Batch, turn: tuple[str, ...] | None = None) -> Batch:
+        """The samples that have every input and the truth of at least one loss.
+
+        With a ``turn`` the inputs that only its frozen part reads may be missing where the cache knows the samples.
+        """
+        known = self.split(turn).read if turn is not None and self.cache is not None and self.cache.knows(batch) else ()
+        batch = batch.only(batch.rows(edge for edge in self.inputs if edge not in known))
         labelled = [batch.rows(loss.edges) for loss in self.track.losses]
         if any(rows is None for rows in labelled):
             return batch
@@ -116,11 +123,10 @@ class Runner:
                 self.passes.forward[node.name] += 1
         return values
 
-    def count_backward(self, turn: tuple[str, ...]) -> None:
-        """Note that a gradient went back through the live part."""
-        for node in self.split(turn).live:
-            if node.name in self._learning:
-                self.passes.backward[node.name] += 1
+    def count_backward(self, turn: tuple[str, ...], ways: Iterable[tuple[BoundLoss, ...]]) -> None:
+        """Note that a gradient went back through the live part, once for each group of losses."""
+        for losses in ways:
+            self.passes.backward.update(self._way_back(turn, tuple(edge for loss in losses for edge in loss.edges)))
 
     def measure(self, batch: Batch) -> dict[str, Any]:
         """The values of the wanted edges, without a tape."""
@@ -147,6 +153,14 @@ class Runner:
                 self.passes.forward[node.name] += 1
         return {edge: values[edge] for edge in split.frontier}
 
+    def _way_back(self, turn: tuple[str, ...], edges: tuple[str, ...]) -> tuple[str, ...]:
+        """The models through which the gradient of a loss on some edges goes back to the models in turn."""
+        if (turn, edges) not in self._ways:
+            live = self.split(turn).names & self._learning
+            before = {node.name for node in needed(self.system.graph, edges)}
+            self._ways[turn, edges] = tuple(node.name for node in self.nodes if node.name in live & before)
+        return self._ways[turn, edges]
+
     def _divide(self, turn: tuple[str, ...]) -> Split:
         shared = _sharing(self.system, turn)
         moving: set[str] = set()
@@ -160,9 +174,9 @@ class Runner:
         needed_later = {edge for node in live for edge in node.inputs} | set(self.wanted)
         frontier = tuple(edge for node in frozen for edge in node.makes if edge in needed_later)
         sources = {edge for node in frozen for edge in node.inputs} & set(self.inputs)
-        return Split(
-            tuple(frozen), tuple(live), frontier, tuple(sorted(sources - needed_later)), tuple(sorted(sources))
-        )
+        read = tuple(sorted(sources - needed_later))
+        names = frozenset(node.name for node in live)
+        return Split(tuple(frozen), tuple(live), frontier, read, tuple(sorted(sources)), names)
 
 
 def _sharing(system: System, models: tuple[str, ...]) -> set[str]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from drivetrain.data import Ledger, Opened, drawing_from
+from drivetrain.data import drawing_from
+from drivetrain.errors import listed
 from drivetrain.evaluation.tally import Rows
-from drivetrain.graph import System
 from drivetrain.report import Progress, progress
 from drivetrain.training import checkpoint as checkpoints
-from drivetrain.training.base import State, Track, TrainingPattern
+from drivetrain.training.base import State, Track
 from drivetrain.training.fit_report import FitReport, PassCount
-from drivetrain.training.measuring import Gauge, Measurement
-from drivetrain.training.place import Place
-from drivetrain.training.settings import Settings
+from drivetrain.training.measuring import Measurement
+from drivetrain.training.run import Run
 from drivetrain.training.stage import Stage
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -29,56 +27,42 @@ SECONDS_BETWEEN_CHECKPOINTS = 30.0
 class Session:
     """Runs the stages of one ``fit``."""
 
-    def __init__(
-        self,
-        system: System,
-        patterns: Sequence[TrainingPattern],
-        data: Opened,
-        validation: Opened | None,
-        gauge: Gauge,
-        settings: Settings,
-        place: Place,
-        plan: str,
-    ) -> None:
-        self.system, self.patterns, self.data, self.validation = system, patterns, data, validation
-        self.gauge, self.settings, self.place, self.plan = gauge, settings, place, plan
-        self.digest = system.digest
-        self.state = State(system, patterns[0])
-        self.ledger = Ledger()
-        gauge.ledger = None if validation is None else self.ledger
-        self.seed = settings.seed
+    def __init__(self, run: Run) -> None:
+        self.run, self.system = run, run.system
+        self.digest = run.system.digest
+        self.state = State(run.system, run.patterns[0])
         self.before = Measurement({}, {})
         self.kept: list[dict[str, int | None]] = []
         self.notes: dict[str, None] = {}
         self.forward: Counter[str] = Counter()
         self.backward: Counter[str] = Counter()
         self.stage: Stage | None = None
-        self._flags = [(module, module.training) for module in system.modules()]
+        self._flags = [(module, module.training) for module in run.system.modules()]
         self._saved = time.perf_counter()
 
-    def run(self, started: float) -> FitReport:
+    def train(self, started: float) -> FitReport:
         """Train through all stages, or what is left of them."""
-        with drawing_from(self.seed + self.place.rank):
+        with drawing_from(self.run.settings.seed + self.run.place.rank):
             resumed = self._resume()
             if resumed is None:
                 self.system.eval()
-                self.before = self.gauge.measure(whole=True)
+                self.before = self.run.gauge.measure(whole=True)
             spent = self.state.seconds
-            for number in range(self.state.stage, len(self.patterns)):
+            for number in range(self.state.stage, len(self.run.patterns)):
                 # only now, since tracks that learn apart start from the weights that the stage before kept
-                tracks = self.patterns[number].tracks(self.system)
+                tracks = self.run.patterns[number].tracks(self.system)
                 self._run_stage(number, tracks, resumed, started - spent)
                 resumed = None
             self.state.seconds = spent + time.perf_counter() - started
             self.system.eval()
-            after = self.gauge.measure(whole=True)
+            after = self.run.gauge.measure(whole=True)
         return self._report(after)
 
     def leave(self) -> None:
         """Leave the system as it was handed over, whatever happened."""
         if self.stage is not None:
-            for lane in self.stage.lanes:
-                lane.turns.end()
+            for optimizers in self.stage.optimizers.values():
+                optimizers.turns.end()
         for module, flag in self._flags:
             module.training = flag
 
@@ -86,11 +70,8 @@ class Session:
         self, number: int, tracks: tuple[Track, ...], resumed: dict[str, Any] | None, started: float
     ) -> None:
         state = self.state
-        state.pattern = self.patterns[number]
-        stage = Stage(
-            self.patterns[number], tracks, self.settings.epochs[number], self.system, self.data, self.validation,
-            self.gauge, self.settings, self.place, self.ledger, state,
-        )  # fmt: skip
+        state.pattern = self.run.patterns[number]
+        stage = Stage(self.run, number, tracks, state)
         self.stage = stage
         position = None
         if resumed is not None and resumed["position"] is not None:
@@ -98,7 +79,7 @@ class Session:
         title = f"training {self.system.name}: {state.pattern.name}"
         bar: Progress[int] = progress(stage.length, title)
         with bar:
-            for place in stage.run(position):
+            for place in stage.train(position):
                 state.seconds = time.perf_counter() - started
                 if place is not None and place["lane"] >= 0:
                     bar.advance(note=f"loss {state.history[-1]['loss']:.3g}" if "loss" in _last(state) else None)
@@ -122,40 +103,58 @@ class Session:
             if lane.runner.unencoded:
                 self.notes[f"The truth of {', '.join(lane.runner.unencoded)} stood in for its model unencoded."] = None
         self.kept.append(stage.kept())
-        reached = state.stopped == "the required quality was reached"
-        if not (reached or state.stopped):
-            state.stopped = ""
+        self._note_the_end(stage)
         state.stage, state.epoch, state.in_stage, state.turn = state.stage + 1, 0, 0, ()
         if state.stopped:
-            state.stage = len(self.patterns)
+            state.stage = len(self.run.patterns)
         self.stage = None
         self._save(stage, None)
 
+    def _note_the_end(self, stage: Stage) -> None:
+        """Say where training ended, if before its last epoch, and what of it is therefore not in the system."""
+        state, patterns = self.state, self.run.patterns
+        where = f"epoch {state.epoch} of {stage.epochs}"
+        where += f" of stage {state.stage + 1} ({stage.pattern.name})" if len(patterns) > 1 else ""
+        if state.reached:
+            when = f"after {where}" if state.epoch else f"before training ({where})"
+            self.notes[f"The required quality was reached {when}."] = None
+        elif state.stopped:
+            self.notes[f"Training was stopped after {where}: {state.stopped}."] = None
+        if state.epoch > stage.merged:
+            since = f"epoch {stage.merged}" if stage.merged else "the start"
+            self.notes[
+                f"The end fell into a round: what the tracks have learned since {since} was not merged, so the system "
+                f"is as it was then."
+            ] = None
+        if state.stopped and (left := patterns[state.stage + 1 :]):
+            self.notes[f"Not run at all: {listed(pattern.name for pattern in left)}."] = None
+
     def _maybe_save(self, stage: Stage, place: dict[str, int] | None) -> None:
-        if self.settings.checkpoint is None or place is None:
+        if self.run.settings.checkpoint is None or place is None:
             return
-        replayable = all(lane.source.replayable for lane in stage.lanes)
+        replayable = all(lane.reading.source.replayable for lane in stage.lanes)
         due = time.perf_counter() - self._saved > SECONDS_BETWEEN_CHECKPOINTS
         if place["lane"] < 0 or (due and replayable):
+            stage.check()
             self._save(stage, place)
 
     def _save(self, stage: Stage, position: dict[str, int] | None) -> None:
-        if self.settings.checkpoint is None or self.place.rank:
+        if self.run.settings.checkpoint is None or self.run.place.rank:
             return
         state = self.state
         checkpoints.write(
-            self.settings.checkpoint,
+            self.run.settings.checkpoint,
             {
-                "digest": self.digest, "plan": self.plan, "seed": self.seed, "position": position,
+                "digest": self.digest, "plan": self.run.plan, "seed": self.run.settings.seed, "position": position,
                 "weights": self.system.state_dict(), "stage": stage.state_dict() if position is not None else None,
                 "random": checkpoints.random_state(),
-                "loaders": [loader.random_state() for loader in self.data.loaders],
+                "loaders": [loader.random_state() for loader in self.run.data.loaders],
                 "state": {"stage": state.stage, "epoch": state.epoch, "iteration": state.iteration,
                           "in_stage": state.in_stage, "terms": state.terms, "updates": dict(state.updates),
-                          "history": state.history, "seconds": state.seconds, "stopped": state.stopped,
-                          "turn": state.turn},
-                "ledger": [list(key) + [value] for key, value in self.ledger.entries.items()],
-                "paid": {edge: list(ids) for edge, ids in self.ledger.paid.items()},
+                          "history": state.history, "seconds": state.seconds, "turn": state.turn,
+                          "stopped": state.stopped, "reached": state.reached},
+                "ledger": [list(key) + [value] for key, value in self.run.ledger.entries.items()],
+                "paid": {edge: list(ids) for edge, ids in self.run.ledger.paid.items()},
                 "before": _as_data(self.before), "kept": self.kept, "notes": list(self.notes),
                 "forward": dict(self.forward), "backward": dict(self.backward),
             },
@@ -163,8 +162,8 @@ class Session:
         self._saved = time.perf_counter()
 
     def _resume(self) -> dict[str, Any] | None:
-        path = self.settings.checkpoint
-        kept = None if path is None else checkpoints.read(path, self.digest, self.plan)
+        path = self.run.settings.checkpoint
+        kept = None if path is None else checkpoints.read(path, self.digest, self.run.plan)
         if kept is None:
             return None
         with torch.no_grad():
@@ -172,17 +171,16 @@ class Session:
                 value.copy_(kept["weights"][name])
         for name, value in kept["state"].items():
             setattr(self.state, name, Counter(value) if name == "updates" else value)
-        self.seed = kept["seed"]
-        self.settings = replace(self.settings, seed=self.seed)  # the order of samples goes on, too
+        self.run.settings = replace(self.run.settings, seed=kept["seed"])  # the order of samples goes on, too
         checkpoints.restore_random_state(kept["random"])
-        for loader, states in zip(self.data.loaders, kept["loaders"], strict=True):
+        for loader, states in zip(self.run.data.loaders, kept["loaders"], strict=True):
             loader.restore_random_state(states)
-        self.ledger.entries.update({(edge, origin, use): count for edge, origin, use, count in kept["ledger"]})
-        self.ledger.paid = defaultdict(set, {edge: set(ids) for edge, ids in kept["paid"].items()})
+        self.run.ledger.entries.update({(edge, origin, use): count for edge, origin, use, count in kept["ledger"]})
+        self.run.ledger.paid = defaultdict(set, {edge: set(ids) for edge, ids in kept["paid"].items()})
         self.before = _from_data(kept["before"])
         self.kept, self.notes = list(kept["kept"]), dict.fromkeys(kept["notes"])
         self.forward, self.backward = Counter(kept["forward"]), Counter(kept["backward"])
-        if any(not loader.restorable for loader in self.data.loaders):
+        if any(not loader.restorable for loader in self.run.data.loaders):
             self.notes[
                 "The loader's sampler is the user's own: training was resumed, but its order may not be what it would "
                 "have been."
@@ -190,30 +188,30 @@ class Session:
         return kept
 
     def _report(self, after: Measurement) -> FitReport:
-        state, settings = self.state, self.settings
+        state = self.state
         trained = {name for chosen in self.kept for name in chosen}
         models = [name for name in self.system.models if name in trained or self.forward[name]]
         source = (
             "validation data"
-            if self.validation is not None
-            else f"the first {self.gauge.limit} training samples at most"
+            if self.run.validation is not None
+            else f"the first {self.run.gauge.limit} training samples at most"
         )
         return FitReport(
-            pattern=", then ".join(pattern.name for pattern in self.patterns),
+            pattern=", then ".join(pattern.name for pattern in self.run.patterns),
             system=self.system.name,
             history=state.history,
             iterations=state.iteration,
             updates={name: state.updates[name] for name in models},
             seconds=state.seconds,
             passes={name: PassCount(self.forward[name], self.backward[name]) for name in models},
-            labels=self.ledger,
-            edges=self.gauge.changes(self.before, after),
+            labels=self.run.ledger,
+            edges=self.run.gauge.changes(self.before, after),
             measured_on=source,
             outputs=self.system.outputs,
             kept=tuple(self.kept),
             notes=tuple(self.notes),
-            reached=state.stopped == "the required quality was reached" if settings.until else None,
-            seed=self.seed,
+            reached=state.reached if self.run.settings.until else None,
+            seed=self.run.settings.seed,
         )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from drivetrain.errors import DeclarationError, listed
+from drivetrain.errors import DeclarationError, UnknownNameError, listed
 from drivetrain.evaluation.metrics import Metric
 from drivetrain.graph import System
-from drivetrain.training.base import State, TrainingPattern
-from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule
+from drivetrain.training.base import State, Track, TrainingPattern
+from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule, maker_of, owned
+from drivetrain.training.turns import Turns
 
 PRECISIONS = {None: None, "32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -76,6 +77,30 @@ def check_numbers(batch_size: int, accumulate: int, precision: str | None) -> No
         raise DeclarationError(f"accumulate={accumulate}: an update takes at least one batch")
     if precision not in PRECISIONS:
         raise DeclarationError(f"precision={precision!r}: what fits: {listed(PRECISIONS)}")
+
+
+def check_optimizers(
+    system: System,
+    optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None,
+    tracks: Sequence[Sequence[Track]],
+) -> None:
+    """Refuse optimizers by component that name none, or miss one that learns in some stage.
+
+    Raises:
+        UnknownNameError: a name is no model's.
+        DeclarationError: a model that learns has none; of weights that are declared twice the first one needs it.
+    """
+    if not isinstance(optimizer, Mapping):
+        return
+    for name in optimizer:
+        if name not in system.models:
+            raise UnknownNameError(
+                f"optimizer names '{name}', which is no model of {system.name}; models are: {listed(system.models)}"
+            )
+    for stage in tracks:
+        models = tuple(dict.fromkeys(name for track in stage for name in track.models))
+        for name in owned(Turns(system), models):
+            maker_of(optimizer, name, models)
 
 
 def check_until(

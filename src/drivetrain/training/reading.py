@@ -1,0 +1,112 @@
+"""How a track reads its data: from which data set, in which order, and what is left out or read a second time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from drivetrain.data import Batch, Opened
+from drivetrain.data.joined import Joined
+from drivetrain.data.loader import Loader
+from drivetrain.data.samples import Samples
+from drivetrain.data.source import Source
+from drivetrain.errors import MissingEdgeError, listed
+from drivetrain.training.base import State, Track
+from drivetrain.training.run import Run
+from drivetrain.training.running import Runner
+
+
+class Read(NamedTuple):
+    """A batch as it was read.
+
+    Attributes:
+        batch: the samples.
+        again: reads them a second time; None where that would answer the same.
+    """
+
+    batch: Batch
+    again: Callable[[], Batch] | None = None
+
+
+class Reading:
+    """The stream of batches of one track.
+
+    Attributes:
+        source: the data set.
+        data_set: its name; tracks that read the same one share what its labels cost.
+    """
+
+    def __init__(self, run: Run, number: int, track: Track) -> None:
+        self.number, self.settings, self.place = number, run.settings, run.place
+        self.source = source_of(track, run.data)
+        self.data_set = f"training {listed([e for e, part in run.data.parts.items() if part is self.source], '')}"
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are; of a loader, which does not say, about how many."""
+        return len(self.source) * (self.settings.batch_size if isinstance(self.source, Loader) else 1)
+
+    @property
+    def batches(self) -> int:
+        """How many batches an epoch has."""
+        if isinstance(self.source, Loader):
+            return len(self.source)
+        return math.ceil(math.ceil(len(self.source) / self.place.world) / self.settings.batch_size)
+
+    @property
+    def updates(self) -> int:
+        """Updates per epoch, where every batch has labels."""
+        return math.ceil(self.batches / self.settings.accumulate)
+
+    def epoch(self, state: State, start: int, skip: Collection[str], twice: bool) -> Iterator[Read]:
+        """Read the data once from batch ``start`` on, a new order in every epoch.
+
+        Args:
+            state: says which epoch this is.
+            start: number of the first batch.
+            skip: fields that need not be read.
+            twice: whether it matters if a sample comes out differently when it is read again.
+        """
+        seed = _seed(self.settings.seed, state.stage, self.number, state.epoch)
+        size = self.settings.batch_size
+        if not self.source.replayable:
+            yield from (Read(batch) for batch in self.source.batches(size, None, seed, start))
+            return
+        order = self.place.shard(torch.randperm(len(self.source), generator=torch.Generator().manual_seed(seed)))
+        twice = twice and _varies(self.source)
+        for number, batch in enumerate(self.source.batches(size, order, seed, start, skip), start):
+            rows = order[number * size : (number + 1) * size]
+            yield Read(batch, _reader(self.source, rows, seed + 1) if twice else None)
+
+
+def source_of(track: Track, data: Opened) -> Source:
+    """The data set of the track's own truths, if it has everything that is read; else all data sets, joined by key.
+
+    Raises:
+        MissingEdgeError: neither has what the track reads.
+    """
+    own = data.of(track.truths)
+    try:
+        Runner(track, own.fields())
+    except MissingEdgeError:
+        Runner(track, data.whole.fields())
+        return data.whole
+    return own
+
+
+def _varies(source: Source) -> bool:
+    """Whether reading a sample runs code of the user, which may draw."""
+    return isinstance(source, Samples) or (isinstance(source, Joined) and any(_varies(part) for part in source.parts))
+
+
+def _reader(source: Source, rows: Tensor, seed: int) -> Callable[[], Batch]:
+    return lambda: next(source.batches(len(rows), rows, seed))
+
+
+def _seed(*parts: int) -> int:
+    """One seed of several numbers."""
+    return hash(parts) % 2**62
