@@ -8,24 +8,22 @@ import os
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from torch import nn
 
-from drivetrain import fit
-from drivetrain.errors import DataError
-from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss
+from drivetrain import component, fit
+from drivetrain.training import AlternatingEndLoss, Individual, PartialEndLoss, SimultaneousEndLoss
+from drivetrain.training.base import State
 from examples.race_car.losses import box_loss, cone_loss
 from examples.race_car.models import CameraNet, decoded
 from examples.race_car.simulation import simulate
 from examples.race_car.system import build
-from examples.race_car.yolo import YoloCamera, train_on_fs_cones
-from examples.race_car.yolo.recordings import GAP, TILE, Picture, cut, read_pictures, split
-from examples.race_car.yolo.scoring import right_ones
+from examples.race_car.yolo import YoloCamera
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -169,6 +167,55 @@ def test_a_few_iterations_of_every_pattern_lower_the_training_loss(
 
 
 @needs_yolo
+def test_replacing_the_compact_camera_builds_the_same_system(camera: YoloCamera, frames: dict[str, Any]) -> None:
+    built, replaced = build(3, camera=camera), build(3).replace(camera=component("camera", camera, "image -> boxes"))
+    inputs = frames["image"], frames["scan"]
+    assert torch.equal(built.eval()(*inputs), replaced.eval()(*inputs))
+    assert replaced.component("camera").thing is camera
+
+
+@needs_yolo
+@pytest.mark.slow
+def test_out_of_turn_yolo_stays_bitwise_still_with_its_batch_norms(camera: YoloCamera, frames: dict[str, Any]) -> None:
+    turns: list[tuple[str, dict[str, torch.Tensor]]] = []
+
+    def in_turn(state: State) -> str:
+        turns.append((("lidar", "camera")[len(turns) % 2], copy.deepcopy(camera.state_dict())))
+        return turns[-1][0]
+
+    fit(build(camera=camera), frames, AlternatingEndLoss(cone_loss, order=in_turn), epochs=4, batch_size=4, seed=0)
+    assert [name for name, _ in turns[:8]] == ["lidar", "camera"] * 4
+    norm = "network.model.0.bn.running_mean"
+    for (name, before), (_, after) in pairwise(turns):
+        changed = {key for key in before if not torch.equal(before[key], after[key])}
+        if name == "lidar":
+            assert changed == set()
+        else:
+            assert {norm, "network.model.0.bn.num_batches_tracked", "network.model.0.conv.weight"} <= changed
+
+
+@needs_yolo
+def test_batch_norms_follow_a_short_training_where_those_of_the_package_lag(frames: dict[str, Any]) -> None:
+    def lag(momentum: float | None) -> float:
+        """How much of a batch norm's mean is still missing after twenty readings of the same pictures, at worst."""
+        camera = YoloCamera(seed=1).train()
+        norms = [layer for layer in camera.modules() if isinstance(layer, nn.BatchNorm2d)]
+        for layer in norms:
+            layer.momentum = momentum or layer.momentum
+        with torch.no_grad():
+            for _ in range(20):
+                camera(frames["image"][:2])
+            kept = [layer.running_mean.clone() for layer in norms]
+            for layer in norms:
+                layer.momentum = 1.0  # the next reading alone counts
+            camera(frames["image"][:2])
+        return max(float((old - n.running_mean).norm() / n.running_mean.norm()) for old, n in zip(kept, norms))
+
+    assert lag(None) < 0.15
+    assert lag(momentum=0.03) > 0.5  # as ultralytics builds it
+
+
+@needs_yolo
 def test_a_copy_and_a_pickle_answer_the_same_and_stand_alone(camera: YoloCamera, frames: dict[str, Any]) -> None:
     camera.eval()
     expected = camera(frames["image"])
@@ -197,70 +244,3 @@ def test_without_the_package_the_line_to_install_it_is_shown(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "drivetrain\[yolo\]"'):
         YoloCamera()
-
-
-def test_pictures_are_split_by_blocks_of_frames_with_gaps_between_them() -> None:
-    pictures = [Picture(15 * number, Path("none.jpg"), torch.zeros(0, 5)) for number in range(700)]
-    training, tuning, held_out = split(pictures[::-1])
-    assert len(tuning) == len(held_out) == 140
-    assert len(training) == 420 - 6 * 2 * GAP
-    learned = torch.tensor([picture.frame for picture in training])
-    for picture in tuning + held_out:
-        assert (learned - picture.frame).abs().min() > 15 * GAP
-
-
-def test_a_tile_keeps_the_picture_at_full_resolution_and_its_boxes_in_place(tmp_path: Path) -> None:
-    picture = made_up_picture(tmp_path)
-    for seed in range(8):
-        tile, boxes = cut(picture, torch.Generator().manual_seed(seed))
-        assert tile.shape == (3, TILE, TILE)
-        assert len(boxes) >= 1
-        for _, x, y, width, height in boxes.tolist():
-            assert tile[0, int(y), int(x)] > 0.8  # the made-up cone is white, and its middle stays inside
-            assert width <= 8
-            assert height <= 12
-
-
-def test_missing_pictures_are_refused_with_where_they_come_from(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Formula-Student-Cones-1") as refusal:
-        read_pictures(tmp_path)
-    assert "set DRIVETRAIN_DATA" in str(refusal.value)
-
-
-def test_a_damaged_label_file_is_refused_by_name(tmp_path: Path) -> None:
-    picture = made_up_picture(tmp_path)
-    (tmp_path / "labels" / f"{picture.path.stem}.txt").write_text("1 0.5 oops\n")
-    with pytest.raises(DataError, match=r"00000000\.txt is no label file of five numbers a line"):
-        read_pictures(tmp_path)
-
-
-@needs_yolo
-def test_a_true_box_is_found_once_and_by_its_own_class_alone() -> None:
-    truth = torch.tensor([[1, 50, 50, 8, 12], [2, 90, 50, 8, 12.0]])
-    found = torch.tensor([[46, 44, 54, 56, 0.9, 1], [47, 44, 55, 56, 0.8, 1], [86, 44, 94, 56, 0.7, 1.0]])
-    assert right_ones(found, truth).tolist() == [True, False, False]  # the last has the other colour
-
-
-@needs_yolo
-@pytest.mark.slow
-def test_two_steps_on_recorded_tiles_answer_a_report(recorded_data: Any) -> None:
-    report = train_on_fs_cones(recorded_data("fs_cones"), epochs=2, limit=8, scored=1)
-    assert report.iterations == 2
-    assert len(report.losses) == 2
-    assert all(np.isfinite(report.losses))
-    assert set(report.f1) <= {"orange", "blue", "yellow"}
-    assert all(0 <= value <= 1 for value in (*report.f1.values(), *report.average_precision.values()))
-    assert "AP at IoU .5" in str(report)
-
-
-def made_up_picture(folder: Path) -> Picture:
-    """A dark picture of 256 x 256 pixels with two white cones of 8 x 12 pixels, as a folder of recordings holds it."""
-    pixels = np.zeros((256, 256, 3), np.uint8)
-    for x, y in ((60, 100), (180, 130)):
-        pixels[y - 6 : y + 6, x - 4 : x + 4] = 255
-    for name in ("images", "labels"):
-        (folder / name).mkdir()
-    Image.fromarray(pixels).save(folder / "images" / "00000000.jpg", quality=100)
-    rows = [f"{kind} {x / 256} {y / 256} {8 / 256} {12 / 256}" for kind, x, y in ((1, 60, 100), (2, 180, 130))]
-    (folder / "labels" / "00000000.txt").write_text("\n".join(rows))
-    return read_pictures(folder)[0]

@@ -8,6 +8,8 @@ summary and no legal advice. Nothing else of the race car needs it: `CameraNet` 
 """
 
 from .camera import YoloCamera
-from .training import BoxReport, train_on_fs_cones
+from .recordings import read_pictures
+from .training import BoxReport, Recipe, train_on_fs_cones
+from .weights import load_camera, save_camera
 
-__all__ = ["BoxReport", "YoloCamera", "train_on_fs_cones"]
+__all__ = ["BoxReport", "Recipe", "YoloCamera", "load_camera", "read_pictures", "save_camera", "train_on_fs_cones"]

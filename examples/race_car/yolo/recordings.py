@@ -48,7 +48,7 @@ def read_pictures(path: str | os.PathLike[str] | None = None) -> tuple[Picture, 
         raise DataError(
             f"no pictures in {folder / 'images'}: they are Formula-Student-Cones-1 of universe.roboflow.com/"
             "workspaceendeavor360 (CC BY 4.0), one picture in three, cropped to 1024 x 256 pixels. Say where they are: "
-            'train_on_fs_cones(path="folder/of/fs_cones"), or set DRIVETRAIN_DATA to its parent'
+            'read_pictures("folder/of/fs_cones"), or set DRIVETRAIN_DATA to its parent'
         )
     return tuple(Picture(int(file.stem), file, _boxes(folder / "labels" / f"{file.stem}.txt", file)) for file in files)
 
@@ -68,9 +68,10 @@ def split(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture], li
     return parts
 
 
-def cut(picture: Picture, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def cut(picture: Picture, generator: torch.Generator, *, by_colour: bool = True) -> tuple[Tensor, Tensor]:
     """A random tile [3, TILE, TILE] at full resolution that holds one of the cones, and its boxes [n, 5] in pixels.
 
+    Which cone is drawn among all, or `by_colour`: first one of the picture's colours, then a cone of that colour.
     A box belongs to the tile that holds its centre, and is clipped to the tile. Half of the tiles are mirrored; a
     cone's colour is its own, so classes stay. A picture without cones is cut anywhere.
     """
@@ -78,7 +79,11 @@ def cut(picture: Picture, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     size = torch.tensor([pixels.shape[2], pixels.shape[1]])
     corner = torch.rand(2, generator=generator) * (size - TILE)
     if len(boxes):
-        chosen = boxes[int(torch.randint(len(boxes), (), generator=generator)), 1:3]
+        drawn = boxes
+        if by_colour:
+            colours = boxes[:, 0].unique()
+            drawn = boxes[boxes[:, 0] == colours[torch.randint(len(colours), (), generator=generator)]]
+        chosen = drawn[int(torch.randint(len(drawn), (), generator=generator)), 1:3]
         corner = chosen - TILE * torch.rand(2, generator=generator)
     left, top = corner.clamp(torch.zeros(2), size - TILE).long().tolist()
     tile = pixels[:, top : top + TILE, left : left + TILE]

@@ -1,4 +1,4 @@
-"""How good boxes are: average precision and F1 at an overlap (IoU) of one half, by ultralytics' own measure."""
+"""How good boxes are: average precision at an overlap (IoU) of one half, by class, with an interval over pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from drivetrain.report import progress
@@ -18,52 +19,30 @@ OVERLAP = 0.5  # of intersection with union, for a box to be right
 SUSPECTED = 0.01  # confidence below which a box is not even counted as wrong
 CANDIDATES = 1000  # of the surest boxes of a picture go into the suppression, whose time grows with their square
 SUPPRESSED = 0.5  # overlap from which the less sure of two boxes of a class goes
+RESAMPLES = 500  # of the pictures, for an interval
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What `ap_per_class` says of the classes that occur."""
+class Found:
+    """What was found in one picture, and what is there."""
 
-    average_precision: dict[str, float]
-    boxes: dict[str, int]  # true ones
-    pictures: int
-    confidence: np.ndarray  # [1000] from 0 to 1
-    f1_curves: dict[str, np.ndarray]  # F1 over confidence
-
-    def best_threshold(self) -> float:
-        """The confidence with the best mean F1."""
-        mean = np.mean(list(self.f1_curves.values()), axis=0)
-        return float(self.confidence[mean.argmax()])
-
-    def f1(self, threshold: float) -> dict[str, float]:
-        """F1 of each class at that confidence."""
-        place = int(np.abs(self.confidence - threshold).argmin())
-        return {name: float(curve[place]) for name, curve in self.f1_curves.items()}
+    right: Tensor  # [n] whether a found box is right
+    sure: Tensor  # [n] its confidence
+    said: Tensor  # [n] its class
+    true: Tensor  # [m] classes of the true boxes
 
 
 @torch.no_grad()
-def score(camera: YoloCamera, pictures: Sequence[Picture]) -> Scores:
+def found_in(camera: YoloCamera, pictures: Sequence[Picture]) -> list[Found]:
     """Read whole pictures (the network takes any size), suppress overlaps, and compare with the true boxes."""
-    from ultralytics.utils.metrics import ap_per_class
-
-    right, sure, said, true = [], [], [], []
+    camera.eval()
+    answers = []
     for picture in progress(pictures, "finding cones in whole pictures"):
-        found = find(camera, picture.pixels())
-        right.append(right_ones(found, picture.boxes))
-        sure.append(found[:, 4])
-        said.append(found[:, 5])
-        true.append(picture.boxes[:, 0])
-    hit, confidence, guess, truth = (torch.cat(part).numpy() for part in (right, sure, said, true))
-    answer = ap_per_class(hit[:, None], confidence, guess, truth)
-    f1, precision, kinds, axis = answer[9], answer[5], answer[6], answer[10]
-    names = [camera.classes[kind] for kind in kinds]
-    return Scores(
-        {name: float(value) for name, value in zip(names, precision[:, 0], strict=True)},
-        {name: int((truth == kind).sum()) for name, kind in zip(names, kinds, strict=True)},
-        len(pictures),
-        axis,
-        dict(zip(names, f1, strict=True)),
-    )
+        boxes = find(camera, picture.pixels())
+        answers.append(Found(right_ones(boxes, picture.boxes), boxes[:, 4], boxes[:, 5], picture.boxes[:, 0]))
+    return answers
 
 
 def find(camera: YoloCamera, pixels: Tensor) -> Tensor:
@@ -92,3 +71,38 @@ def right_ones(found: Tensor, boxes: Tensor) -> Tensor:
             right[number] = True
             overlap[:, best] = 0  # a true box is found once
     return right
+
+
+def average_precision(found: Sequence[Found], classes: int) -> Array:
+    """Average precision of each class, and their mean, [classes + 1]; NaN for a class without true boxes."""
+    from ultralytics.utils.metrics import ap_per_class
+
+    right, sure, said, true = (
+        torch.cat([getattr(one, name) for one in found]).numpy() for name in ("right", "sure", "said", "true")
+    )
+    answer = ap_per_class(right[:, None], sure, said, true)
+    values = np.full(classes + 1, np.nan)
+    values[answer[6]] = answer[5][:, 0]
+    values[-1] = np.nanmean(values[:-1])
+    return values
+
+
+def interval(seeds: Sequence[Sequence[Found]], classes: int) -> tuple[Array, Array, Array]:
+    """Average precision as the mean over seeds, and its 95 % interval, low and high, [classes + 1] each.
+
+    Pictures are drawn with replacement, the same for every seed (the percentile interval of Efron and Tibshirani
+    1993, ch. 13). It says how much rests on the choice of pictures, not on that of the recording.
+    """
+    generator = np.random.default_rng(0)
+    pictures = len(seeds[0])
+    chosen = progress([generator.integers(pictures, size=pictures) for _ in range(RESAMPLES)], "drawing pictures again")
+    draws = [_mean_of_seeds([[found[number] for number in one] for found in seeds], classes) for one in chosen]
+    value = _mean_of_seeds(seeds, classes)
+    known = ~np.isnan(value)  # a draw may lack a rare class, and then says nothing of it
+    low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
+    low[known], high[known] = np.nanquantile(np.array(draws)[:, known], [0.025, 0.975], axis=0)
+    return value, low, high
+
+
+def _mean_of_seeds(seeds: Sequence[Sequence[Found]], classes: int) -> Array:
+    return np.mean([average_precision(found, classes) for found in seeds], axis=0)
