@@ -40,6 +40,14 @@ def parse_notebook(data: bytes, path: str) -> Source | None:
     return Source(path, tree, max(line - 1, 0), tuple(firsts), damaged)
 
 
+def script(data: bytes) -> str | None:
+    """A notebook converted as nbconvert does: a cell of a magic (``%%time``) holds no Python. None if it is none."""
+    cells = python_cells(data)
+    if cells is None:
+        return None
+    return "\n".join("" if cell.lstrip().startswith("%%") else without_magics(cell) for cell in cells)
+
+
 def python_cells(data: bytes) -> list[str] | None:
     """The text of every code cell, magics included; None if this is no notebook, or its language is not Python."""
     try:
