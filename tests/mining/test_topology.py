@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
-from drivetrain.mining.findings import FEEDBACK, GATES, SELECTS, SUPERVISES, TRAINS_ON, Source
+from drivetrain.mining.findings import FEEDBACK, GATES, SELECTS, SUPERVISES, TRAINS_ON, Place, Source
 from drivetrain.mining.topology import integrations
 from tests.mining.findings import edge, fitting, merge, model, wiring
 
@@ -63,6 +64,27 @@ def test_outputs_that_had_met_before_are_one_join():
 def test_interchangeable_models_are_not_parallel():
     patterns = found("a b c d", edge("a -> b"), edge("a -> c"), edge("b -> d"), edge("c -> d"), b="slot", c="slot")
     assert patterns == {"sequential": [("a", "b", "d")], "interchangeable alternatives": [("b", "c")]}
+
+
+def test_copies_that_one_line_builds_for_several_callers_are_one_model():
+    place = Place("load.py", 7)
+    copies = [replace(model(name, maker="load"), place=place) for name in ("net", "net_2")]
+    parts = (model("eye"), *copies, edge("eye -> net"), edge("eye -> net_2"))
+    assert found(*parts) == {"sequential": [("eye", "net")]}
+
+
+def test_what_one_line_builds_stays_apart_where_one_follows_the_other_or_weights_differ():
+    place = Place("load.py", 7)
+    coarse, fine = (replace(model(name, maker="load"), place=place) for name in ("coarse", "fine"))
+    assert found(coarse, fine, edge("coarse -> fine")) == {"sequential": [("coarse", "fine")]}
+    young, old = replace(coarse, weights="young.pt"), replace(fine, weights="old.pt")
+    assert found(model("eye"), young, old, edge("eye -> coarse"), edge("eye -> fine")) == {
+        "forking parallel": [("coarse", "fine")]
+    }
+
+
+def test_an_output_for_the_next_step_of_another_model_is_no_loop():
+    assert "feedback loop" not in found("a b", edge("b -> a", FEEDBACK))
 
 
 def test_models_with_nothing_between_them_are_independent():

@@ -119,9 +119,14 @@ def _guards(topology: Flow, edge: Edge) -> bool:
 
 
 def _loops(topology: Flow) -> Iterator[Integration]:
+    """What goes back to where it came from: without a way forth it is only the next step of something else."""
     back = [edge for edge in topology.control if edge.kind == FEEDBACK]
+    found: dict[tuple[str, str], Edge] = {}
     for edge in (*back, *topology.loops):
-        yield _of_edges(FEEDBACK_LOOP, (edge.source, edge.target), edge.target, (edge,))
+        if nx.has_path(topology.graph, edge.target, edge.source):
+            found.setdefault((edge.source, edge.target), edge)
+    for pair, edge in found.items():
+        yield _of_edges(FEEDBACK_LOOP, pair, edge.target, (edge,))
 
 
 def _independent(topology: Flow) -> Iterator[Integration]:

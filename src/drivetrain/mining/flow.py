@@ -83,19 +83,19 @@ class Flow:
 def flow(wiring: Wiring) -> Flow:
     """The topology that the findings show, of the models that the system itself uses (of all, if it uses none)."""
     chosen = [model for model in wiring.models if model.main] or list(wiring.models)
-    node = {model.name: model.slot or model.name for model in chosen}
-    members: dict[str, list[Model]] = {}
+    first = _first_of_place(chosen, wiring.edges)
+    members: dict[str, dict[str, Model]] = {}  # slot -> models, one of each place
     for model in chosen:
-        members.setdefault(node[model.name], []).append(model)
-    first = {slot: models[0].name for slot, models in members.items()}
-    node = {name: first[slot] for name, slot in node.items()}
+        members.setdefault(model.slot or first[model.name].name, {})[first[model.name].name] = first[model.name]
+    of_slot = {slot: next(iter(models)) for slot, models in members.items()}
+    node = {model.name: of_slot[model.slot or first[model.name].name] for model in chosen}
 
     def known(edge: Edge) -> bool:
         return edge.source in node and edge.target in node and node[edge.source] != node[edge.target]
 
     between = [_renamed(edge, node) for edge in wiring.edges if known(edge)]
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(first.values())
+    graph.add_nodes_from(of_slot.values())
     for edge in between:
         if edge.kind == FEEDS:
             ends = (edge.at_source, edge.at_target)
@@ -103,13 +103,31 @@ def flow(wiring: Wiring) -> Flow:
     loops = _cut_cycles(graph, [edge for edge in between if edge.kind == FEEDS])
     merges = _add_merges(graph, wiring.merges, node)
     return Flow(
-        models={first[slot]: tuple(models) for slot, models in members.items()},
+        models={of_slot[slot]: tuple(models.values()) for slot, models in members.items()},
         merges=merges,
         graph=graph,
         loops=loops,
         control=tuple(edge for edge in between if edge.kind in (GATES, SELECTS, FEEDBACK)),
         lone=tuple(edge for edge in between if edge.kind not in (FEEDS, GATES, SELECTS, FEEDBACK)),
     )
+
+
+def _first_of_place(models: Iterable[Model], edges: Iterable[Edge]) -> dict[str, Model]:
+    """What is built at one line for several callers is one model, unless weights differ or one follows the other."""
+    feeding: nx.DiGraph[str] = nx.DiGraph((edge.source, edge.target) for edge in edges if edge.kind == FEEDS)
+    after = {name: nx.descendants(feeding, name) for name in feeding}
+    apart: dict[tuple[Place, str, str], list[Model]] = {}
+    first: dict[str, Model] = {}
+    for model in models:
+        known = apart.setdefault((model.place, model.maker, model.weights), [])
+        for other in known:
+            if other.name not in after.get(model.name, ()) and model.name not in after.get(other.name, ()):
+                first[model.name] = other
+                break
+        else:
+            known.append(model)
+            first[model.name] = model
+    return first
 
 
 def _renamed(edge: Edge, node: dict[str, str]) -> Edge:

@@ -1,0 +1,149 @@
+"""How well a scan reads repositories that a person has answered by hand: models, edges, patterns, training.
+
+The answers and the grader are files of their own (``--answers``, ``--grader``); the repositories are checked out at the
+commits that the answers name, as ``FOLDER/owner+name`` (``--repositories``). Nothing of them is run.
+
+    python -m benchmarks.scan_accuracy --repositories checkouts
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from drivetrain.graph.topology import FORKING, JOINING, SEQUENTIAL
+from drivetrain.mining import beyond
+from drivetrain.mining.files import walk
+from drivetrain.mining.findings import Model, Repository
+from drivetrain.mining.reading import read_sources
+from drivetrain.mining.topology import integrations
+from drivetrain.mining.training import training
+from drivetrain.mining.wiring import wire
+
+# The grader's words for ours.
+PAPER = {SEQUENTIAL: "sequential", JOINING: "joining_parallel", FORKING: "forking_parallel"}
+BEYOND = {
+    beyond.ALTERNATIVES: "interchangeable_alternatives",
+    beyond.ROUTING: "conditional_routing",
+    beyond.FEEDBACK_LOOP: "feedback_loop",
+    beyond.INDEPENDENT: "independent_parallel",
+    beyond.TRAINED_ON_OUTPUT: "train_on_model_output",
+    beyond.CASCADE: "cascade_filter",
+    beyond.VOTING: "voting_ensemble",
+    beyond.SAFEGUARD: "safeguard_gate",
+    beyond.SHARED_BACKBONE: "shared_backbone_multi_head",
+    beyond.ADVERSARIAL: "adversarial_training",
+    beyond.TEACHER: "teacher_student",
+    beyond.FALLBACK: "fallback",
+}
+TOLERANCE = 3  # lines, as in the grader
+
+
+def scanned(folder: Path, name: str) -> Repository:
+    """The models of a repository, how they meet and how they are trained."""
+    reading = read_sources(walk(folder))
+    wiring = wire(reading.sources)
+    return Repository(
+        name,
+        files=len(reading.sources),
+        lines=reading.lines,
+        wiring=wiring,
+        integrations=integrations(wiring, reading.sources),
+        training=training(wiring, reading.sources),
+    )
+
+
+def prediction(repository: Repository) -> dict[str, Any]:
+    """What a scan found, in the form that the grader reads."""
+    models = [model for model in repository.wiring.models if model.main]
+    found = {integration.pattern for integration in repository.integrations}
+    return {
+        "models": [{"id": model.name, "file": model.place.file, "line": model.place.line} for model in models],
+        "edges": [[edge.source, edge.target, edge.kind] for edge in repository.wiring.edges],
+        "patterns": [word for pattern, word in PAPER.items() if pattern in found],
+        "beyond": [word for pattern, word in BEYOND.items() if pattern in found],
+        "training_scope": repository.training.scope,
+        "has_training_code": repository.training.code,
+    }
+
+
+def precision(repositories: dict[str, Repository], answers: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many of the models found stand at a place that the answers know, and how many were found."""
+    right = total = 0
+    for answer in answers:
+        known = [place for model in answer["models"] for place in (model["loaded_at"], *model.get("also_at", ()))]
+        for model in repositories[answer["repo"]].wiring.models:
+            if model.main:
+                total += 1
+                right += any(_near(model, place) for place in known)
+    return right, total
+
+
+def _near(model: Model, place: str) -> bool:
+    file, _, line = place.rpartition(":")
+    return any(one.file == file and abs(one.line - int(line)) <= TOLERANCE for one in (model.place, *model.also))
+
+
+def main() -> int:
+    """Scan, grade, print."""
+    data = Path(os.environ.get("DRIVETRAIN_DATA", "../shared/data")).parent / "scan"
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--repositories", type=Path, required=True, help="folder of checkouts, owner+name each")
+    options.add_argument("--answers", type=Path, default=data / "practice.json", help="[%(default)s]")
+    options.add_argument("--grader", type=Path, default=data / "grade_topology.py", help="[%(default)s]")
+    options.add_argument("-v", "--verbose", action="store_true", help="print what was found in each repository")
+    chosen = options.parse_args()
+
+    answers = json.loads(chosen.answers.read_text())["repos"]
+    folders = {answer["repo"]: chosen.repositories / answer["repo"].replace("/", "+") for answer in answers}
+    missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
+    if missing:
+        options.error(f"no checkout at: {', '.join(missing)}")
+    repositories, lines, seconds = {}, 0, 0.0
+    for name, folder in folders.items():
+        start = time.perf_counter()
+        repositories[name] = scanned(folder, name)
+        seconds += time.perf_counter() - start
+        lines += repositories[name].lines
+        if chosen.verbose:
+            show(repositories[name])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "predictions.json"
+        file.write_text(json.dumps({name: prediction(found) for name, found in repositories.items()}))
+        more = ["-v"] if chosen.verbose else []
+        subprocess.run(
+            [sys.executable, str(chosen.grader), str(file), "--gt", str(chosen.answers), *more], check=True, timeout=60
+        )
+    right, total = precision(repositories, answers)
+    print(f"models at a place that the answers know: {right} of {total} found")
+    print(f"{lines} lines in {seconds:.1f} s: {lines / seconds:.0f} lines a second")
+    return 0
+
+
+def show(repository: Repository) -> None:
+    """What was found, for a person who looks for what is missing."""
+    print(f"\n== {repository.name}: {repository.lines} lines, training {repository.training.scope}")
+    for model in repository.wiring.models:
+        also = f" also {', '.join(map(str, model.also))}" if model.also else ""
+        slot = f" slot {model.slot}" if model.slot else ""
+        print(f"  {'' if model.main else '(aside) '}{model.name} {model.place} {model.maker}{slot}{also}")
+    for edge in repository.wiring.edges:
+        ends = f"{edge.at_source} {edge.at_target} {edge.confidence}"
+        print(f"  {edge.source} -> {edge.target} {edge.kind} {edge.medium} {ends}")
+    for merge in repository.wiring.merges:
+        print(f"  merge {', '.join(merge.models)} at {merge.place} {merge.what!r} into {merge.into}")
+    for fitting in repository.wiring.fittings:
+        print(f"  {fitting}")
+    for found in repository.integrations:
+        print(f"  * {found.pattern}: {', '.join(found.models)} {found.at}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
