@@ -28,6 +28,8 @@ class Role:
 class Words:
     """Lists of bare names that say what a method or a call does."""
 
+    parts: frozenset[str]
+    running: frozenset[str]
     same: frozenset[str]
     nothing: frozenset[str]
     weights: frozenset[str]
@@ -35,6 +37,7 @@ class Words:
     fits: frozenset[str]
     reporting: frozenset[str]
     reporting_prefixes: tuple[str, ...]
+    reporting_parts: tuple[str, ...]
     silent: frozenset[str]
     first_argument: frozenset[str]
     paths: frozenset[str]
@@ -78,6 +81,8 @@ def words() -> Words:
     data: dict[str, dict[str, list[str]]] = _knowledge()  # type: ignore[assignment]
     methods, reporting, passing = data["methods"], data["reporting"], data["passing"]
     return Words(
+        parts=frozenset(methods["parts"]),
+        running=frozenset(methods["running"]),
         same=frozenset(methods["same"]),
         nothing=frozenset(methods["nothing"]),
         weights=frozenset(methods["weights"]),
@@ -85,6 +90,7 @@ def words() -> Words:
         fits=frozenset(data["training"]["fits"]),
         reporting=frozenset(reporting["names"]),
         reporting_prefixes=tuple(reporting["prefixes"]),
+        reporting_parts=tuple(reporting["parts"]),
         silent=frozenset(passing["silent"]),
         first_argument=frozenset(passing["first_argument"]),
         paths=frozenset(passing["paths"]),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from drivetrain.mining.dataflow.interpreter import analyse
-from drivetrain.mining.findings import Edge, Fitting, Merge, Model, Source, Wiring
+from drivetrain.mining.findings import FEEDBACK, FEEDS, Edge, Fitting, Merge, Model, Source, Wiring
 from drivetrain.mining.models import Kept, keep
 
 
@@ -48,7 +49,34 @@ def _edges(kept: Kept) -> tuple[Edge, ...]:
         old = found.get((one, other, kind, medium))
         if old is None or old.confidence < edge.confidence:
             found[(one, other, kind, medium)] = edge
-    return tuple(found.values())
+    forward = {(edge.source, edge.target) for edge in found.values() if edge.kind == FEEDS}
+    edges = [edge for edge in found.values() if edge.kind != FEEDBACK or (edge.source, edge.target) not in forward]
+    return _without_cycles(edges)
+
+
+def _without_cycles(edges: list[Edge]) -> tuple[Edge, ...]:
+    """Of the edges that feed, those that close a circle with edges seen before them go back rather than on."""
+    after: dict[str, set[str]] = {}
+    answer = []
+    for edge in edges:
+        if edge.kind == FEEDS:
+            if edge.source in _reached(edge.target, after):
+                edge = replace(edge, kind=FEEDBACK)
+            else:
+                after.setdefault(edge.source, set()).add(edge.target)
+        answer.append(edge)
+    return tuple(answer)
+
+
+def _reached(start: str, after: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    queue = [start]
+    while queue:
+        one = queue.pop()
+        if one not in seen:
+            seen.add(one)
+            queue.extend(after.get(one, ()))
+    return seen
 
 
 def _merges(kept: Kept) -> tuple[Merge, ...]:

@@ -117,6 +117,8 @@ def _of_model(token: ModelToken, name: str, frame: Frame) -> Value:
     known = words()
     if name in known.attributes:
         return EMPTY
+    if name in known.parts:
+        return frozenset((token,))
     if name in ("output", "outputs", "last_hidden_state", "logits"):
         return frozenset((frame.machine.output(token, token.place),))
     return frozenset((frame.machine.method(token, name),))

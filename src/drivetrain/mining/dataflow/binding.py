@@ -13,6 +13,7 @@ from drivetrain.mining.dataflow.values import (
     EMPTY,
     ClassToken,
     Holder,
+    Instance,
     Mixed,
     ModelToken,
     ModuleToken,
@@ -25,7 +26,7 @@ from drivetrain.mining.dataflow.values import (
 def assign(target: ast.expr, value: Value, frame: Frame) -> None:
     """Bind a value to whatever stands left of the equals sign."""
     if isinstance(target, ast.Name):
-        _name_models(target.id, value)
+        _name_models(target.id, value, target, frame)
         if target.id in frame.outer:
             widen(frame.module.fields, target.id, value, frame)
         elif frame.names is frame.module.fields and frame.depth:
@@ -38,17 +39,21 @@ def assign(target: ast.expr, value: Value, frame: Frame) -> None:
         assign(target.value, value, frame)
     elif isinstance(target, ast.Attribute):
         owner = expressions.evaluate(target.value, frame)
-        _name_models(target.attr, value)
+        _name_models(target.attr, value, target, frame)
         set_attribute(owner, target.attr, value, frame)
     elif isinstance(target, ast.Subscript):
         _set_element(target, value, frame)
 
 
-def _name_models(name: str, value: Value) -> None:
+def _name_models(name: str, value: Value, node: ast.AST, frame: Frame) -> None:
+    """Models and what owns them are known by the variables that first hold them."""
     if value and len(value) <= 3:
         for token in value:
-            if token.__class__ is ModelToken and len(token.source_names) < 4:  # type: ignore[attr-defined]
-                token.source_names[name] = None  # type: ignore[attr-defined]
+            if token.__class__ is ModelToken:
+                if len(token.source_names) < 6 and name not in token.source_names:  # type: ignore[attr-defined]
+                    token.source_names[name] = frame.place(node)  # type: ignore[attr-defined]
+            elif token.__class__ is Instance and len(token.names) < 4 and name not in token.names:  # type: ignore[attr-defined]
+                token.names[name] = frame.place(node)  # type: ignore[attr-defined]
 
 
 def widen(fields: dict[str, Value], name: str, value: Value, frame: Frame) -> None:

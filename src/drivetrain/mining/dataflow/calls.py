@@ -157,6 +157,8 @@ def call_function(function: Function, arguments: Arguments, node: ast.AST, frame
     values = tuple(bound.values())
     known = machine.contexts.setdefault(function, [])
     if values not in known:
+        if len(known) >= MOST_CONTEXTS and not _invokes(function, frame):
+            return combine(frame, arguments.everything(), node, written_name(node), reporting=True)
         if len(known) >= MOST_CONTEXTS:
             joined = known[-1] if len(known) > MOST_CONTEXTS else tuple(EMPTY for _ in values)
             joined = tuple(old | new for old, new in zip(joined, values))
@@ -183,6 +185,11 @@ def call_function(function: Function, arguments: Arguments, node: ast.AST, frame
     return summary.returns
 
 
+def _invokes(function: Function, frame: Frame) -> bool:
+    """Whether a function has been seen to run a model."""
+    return any(frame.machine.summaries[function, values].invoked for values in frame.machine.contexts[function])
+
+
 def walk_function(function: Function, bound: dict[str, Value], summary: Summary, frame: Frame) -> None:
     """Walk the body of a function once."""
     inner = Frame(frame.machine, function.module, bound, closure=function.closure, owner=function.owner)
@@ -192,6 +199,7 @@ def walk_function(function: Function, bound: dict[str, Value], summary: Summary,
     if function.owner is not None and bound:
         inner.me = next(iter(bound.values()))
     body = function.node.body
+    inner.flags = frame.machine.flags(function.node)
     if isinstance(body, list):
         statements.run_block(body, inner)
     else:

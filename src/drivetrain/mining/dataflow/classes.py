@@ -50,6 +50,7 @@ def define(node: ast.ClassDef, frame: Frame) -> ClassInfo:
         elif isinstance(item, ast.ClassDef):
             inner = define(item, frame)
             binding.widen(info.attributes, item.name, frozenset((machine.named(ClassToken, inner),)), frame)
+    info.forget()
     return info
 
 
@@ -60,7 +61,7 @@ def _class_attribute(info: ClassInfo, item: ast.Assign | ast.AnnAssign, frame: F
         if isinstance(target, ast.Name):
             for token in value:
                 if token.__class__ is ModelToken:
-                    token.source_names[target.id] = None  # type: ignore[attr-defined]
+                    token.source_names.setdefault(target.id, frame.place(item))  # type: ignore[attr-defined]
             binding.widen(info.attributes, target.id, value, frame)
 
 

@@ -126,7 +126,7 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
     held = frozenset(token for token in content if token.__class__ is not Text)
     if name in _TAKING:
         return held | handed | frozenset(token for value in values for token in outputs(value))
-    if is_reporting(name):
+    if is_reporting(name) and name not in _ADDING:
         return handed
     met = combine(frame, [frozenset(outputs(content)), *values], node, name, reporting=True)
     met |= outside.callbacks(arguments, met, node, frame)

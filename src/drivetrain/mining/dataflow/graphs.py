@@ -23,6 +23,9 @@ def call(kind: str, name: str, arguments: Arguments, node: ast.AST, frame: Frame
         model.library, model.loaded = "tensorflow", True
         for text in arguments.words():
             model.weights = model.weights or text
+        for session in machine.sessions.get(where, ()):
+            if session.part_of is None:
+                session.part_of = model
         if model not in machine.graphs.setdefault(where, {}):
             machine.graphs[where][model] = None
             machine.changed = True
@@ -34,7 +37,7 @@ def call(kind: str, name: str, arguments: Arguments, node: ast.AST, frame: Frame
     if kept:
         return frozenset(kept)
     model = machine.model(frame.place(node), name, node, frame)
-    model.library, model.certain = "tensorflow", 0.3
+    model.library, model.certain = "tensorflow", 0.55
     machine.sessions.setdefault(where, {})[model] = None
     return frozenset((model,))
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.mining.dataflow.constants import constants
 from drivetrain.mining.dataflow.facts import Facts
 from drivetrain.mining.dataflow.values import (
     EMPTY,
@@ -71,7 +72,7 @@ class Frame:
     outer: frozenset[str] = frozenset()  # names declared global
     left: list[dict[str, Value]] = field(default_factory=list)  # variables where a loop was left or cut short
     again: bool = False  # the second pass through a loop
-    branch: int = 0
+    flags: dict[str, bool] = field(default_factory=dict)  # variables that are only ever True or False
 
     def place(self, node: ast.AST) -> Place:
         source = self.module.source
@@ -100,6 +101,7 @@ class Machine:
         self.loss_through: dict[ModelToken, None] = {}
         self.graphs: dict[object, dict[ModelToken, None]] = {}
         self.sessions: dict[object, dict[ModelToken, None]] = {}
+        self._flags: dict[ast.AST, dict[str, bool]] = {}
         self._holders: dict[tuple[object, ...], Holder] = {}
         self._outputs: dict[tuple[object, ...], Output] = {}
         self._names: dict[tuple[type, object], Token] = {}
@@ -110,6 +112,13 @@ class Machine:
         self.steps += 1
         if self.steps & 255 == 0 and time.monotonic() > self.deadline:
             raise OutOfTime
+
+    def flags(self, node: ast.AST) -> dict[str, bool]:
+        """The variables of a function that are set once, to True or False, and never again."""
+        found = self._flags.get(node)
+        if found is None:
+            found = self._flags[node] = constants(node)
+        return found
 
     # Tokens, each made once.
 

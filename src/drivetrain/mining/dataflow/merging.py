@@ -62,7 +62,12 @@ def _new(parts: list[frozenset[Token]]) -> bool:
 def is_reporting(what: str) -> bool:
     """Whether a call of this name only shows, stores or carries what it is given."""
     known = words()
-    return what in known.reporting or what.lower().lstrip("_").startswith(known.reporting_prefixes)
+    lowered = what.lower().lstrip("_")
+    return (
+        what in known.reporting
+        or lowered.startswith(known.reporting_prefixes)
+        or any(part in lowered for part in known.reporting_parts)
+    )
 
 
 __all__ = ["Mixed", "Output", "combine", "is_reporting"]

@@ -61,7 +61,8 @@ def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
 
 
 def _given(arguments: Arguments) -> list[ModelToken]:
-    return models(frozenset().union(*arguments.everything()), 3)
+    found = models(frozenset().union(*arguments.everything()), 3)
+    return [model for model in found if model.certain >= using.SURE]
 
 
 _JOINED = frozenset({"keras", "transformers", "sklearn", "torch", "tensorflow", "language_models", "fastai"})
@@ -128,7 +129,7 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
     given = _given(arguments)
     if given:
         return _with_models(name, given, arguments, node, frame)
-    met = combine(frame, values, node, name, confidence=0.6)
+    met = combine(frame, values, node, name, reporting=_is_class(name), confidence=0.6)
     met |= callbacks(arguments, met, node, frame)
     met |= handover.outside_call(name, full, arguments, met, node, frame)
     if name in knowledge.words().paths:
@@ -138,6 +139,12 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
         frame.machine.add(holder, CONTENT, met | _kept(values))
         return frozenset((holder,))
     return met
+
+
+def passed(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """A method of something that may or may not be a model: what it is given goes through."""
+    plain = [frozenset(t for t in value if t.__class__ is not ModelToken) for value in arguments.everything()]
+    return combine(frame, plain, node, name, reporting=True)
 
 
 def _kept(values: list[Value]) -> Value:

@@ -34,7 +34,19 @@ class Module:
 class ClassInfo:
     """A class of the repository: its methods, class attributes and bases."""
 
-    __slots__ = ("_library", "attributes", "bases", "closure", "methods", "module", "name", "node", "properties")
+    __slots__ = (
+        "_found",
+        "_library",
+        "_line",
+        "attributes",
+        "bases",
+        "closure",
+        "methods",
+        "module",
+        "name",
+        "node",
+        "properties",
+    )
 
     def __init__(
         self, node: ast.ClassDef, module: Module, bases: list[Value], closure: tuple[dict[str, Value], ...]
@@ -48,9 +60,13 @@ class ClassInfo:
         self.properties: dict[str, str] = {}  # method -> "property", "staticmethod", "classmethod"
         self.attributes: dict[str, Value] = {}
         self._library: str | None = None
+        self._line: list[ClassInfo] | None = None
+        self._found: dict[str, tuple[Function, str] | None] = {}
 
     def ancestors(self) -> list[ClassInfo]:
         """The class and those of the repository it derives from, nearest first."""
+        if self._line is not None:
+            return self._line
         found: list[ClassInfo] = []
         queue = [self]
         while queue:
@@ -59,14 +75,20 @@ class ClassInfo:
                 continue
             found.append(one)
             queue.extend(token.info for base in one.bases for token in base if token.__class__ is ClassToken)  # type: ignore[attr-defined]
+        self._line = found
         return found
 
     def find(self, name: str) -> tuple[Function, str] | None:
         """A method by name, with what it was decorated as."""
+        if name in self._found:
+            return self._found[name]
+        found = None
         for one in self.ancestors():
             if name in one.methods:
-                return one.methods[name], one.properties.get(name, "")
-        return None
+                found = one.methods[name], one.properties.get(name, "")
+                break
+        self._found[name] = found
+        return found
 
     def outside(self) -> list[str]:
         """The names of the library classes it derives from."""
@@ -75,7 +97,8 @@ class ClassInfo:
 
     def forget(self) -> None:
         """The bases have changed: look again."""
-        self._library = None
+        self._library = self._line = None
+        self._found = {}
 
     def library(self) -> str:
         """The library whose models its instances are; empty if they are none."""

@@ -84,7 +84,7 @@ def _if(node: ast.If, frame: Frame) -> bool:
     test = node.test
     condition = evaluate(test, frame)
     deciding = frozenset(outputs(condition)) if condition else EMPTY
-    known = _known(test)
+    known = _known(test, frame)
     outside, before = frame.invoked, dict(frame.names)
     control = frame.control
     frame.control = control | deciding
@@ -114,10 +114,15 @@ def _if(node: ast.If, frame: Frame) -> bool:
     return False
 
 
-def _known(test: ast.expr) -> bool | None:
-    """A condition whose answer stands in the code."""
+def _known(test: ast.expr, frame: Frame) -> bool | None:
+    """A condition whose answer stands in the code: a constant, or a variable set once, to a constant."""
     if isinstance(test, ast.Constant):
         return bool(test.value)
+    if isinstance(test, ast.Name):
+        return frame.flags.get(test.id)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        answer = _known(test.operand, frame)
+        return None if answer is None else not answer
     return None
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drivetrain.mining.dataflow.calls import Arguments
 
 _LOADING = frozenset({"load_state_dict", "load_weights", "load_model", "restore", "load_checkpoint", "init_weights"})
+SURE = 0.5  # what is surer is a model; what is less sure becomes one by being run
 _CONTAINING = frozenset({"add", "append", "add_module", "register_module", "add_pipe"})
 
 
@@ -23,6 +24,10 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
     """Call ``model`` (no name) or ``model.name``."""
     known = words()
     me: Value = frozenset((model,))
+    if model.certain < SURE and model.part_of is None:
+        if name and name not in known.running:
+            return me if name in known.same else outside.passed(name, arguments, node, frame)
+        model.certain = SURE  # only a model is called like this
     if name in known.fits and (name not in known.same or _teaches(arguments, node)):
         return learning.fit(model, name, arguments, node, frame) | me
     if name in known.same:

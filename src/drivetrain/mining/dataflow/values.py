@@ -60,7 +60,7 @@ class ModelToken(Token):
         self.also: dict[Place, None] = {}
         self.uses: dict[Place, None] = {}
         self.fitted: dict[Place, None] = {}
-        self.source_names: dict[str, None] = {}
+        self.source_names: dict[str, Place] = {}
 
     def __repr__(self) -> str:
         return f"<model {self.maker} {self.place}>"
@@ -213,8 +213,9 @@ class Holder(Token):
 class Instance(Holder):
     """An instance of a class of the repository."""
 
-    __slots__ = ("info",)
+    __slots__ = ("info", "names")
 
     def __init__(self, info: ClassInfo, site: Place, depth: int = 0) -> None:
         super().__init__("instance", site, depth)
         self.info = info
+        self.names: dict[str, Place] = {}
