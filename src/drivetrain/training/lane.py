@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from drivetrain.errors import DataError, listed
 from drivetrain.graph.signature import KEY
 from drivetrain.training.base import State, Track, TrainingPattern
 from drivetrain.training.cache import Cache
@@ -14,7 +15,7 @@ from drivetrain.training.reach import Reach
 from drivetrain.training.reading import Read, Reading
 from drivetrain.training.run import Run
 from drivetrain.training.running import Runner
-from drivetrain.training.step import Step
+from drivetrain.training.step import Step, Taken
 
 
 class Lane:
@@ -33,6 +34,7 @@ class Lane:
         self._step = Step(run, pattern, track, self.reading, self.runner, self.turns)
         self._sums: dict[str, float] = defaultdict(float)
         self._updates = 0
+        self._used = False
 
     def keep_nothing_that_moves(self, others: Sequence[Track]) -> None:
         """Cache no outputs of models that are frozen here and learn on another track of the same stage."""
@@ -60,6 +62,11 @@ class Lane:
         if group and self._update(group, state):
             yield number
         self.reach.check()
+        if not self._used:
+            raise DataError(
+                f"{self.track.name}: no sample has all that is read: {listed(self.runner.inputs, 'no input')}, and the "
+                f"truth of {' or '.join(listed(loss.edges) for loss in self.track.losses)}"
+            )
 
     def means(self) -> dict[str, float]:
         """The loss and its terms, averaged over the updates of this epoch."""
@@ -70,13 +77,13 @@ class Lane:
         passes = self.runner.passes
         return {
             "sums": dict(self._sums), "updates": self._updates, "reached": sorted(self.reach.reached),
-            "forward": dict(passes.forward), "backward": dict(passes.backward),
+            "forward": dict(passes.forward), "backward": dict(passes.backward), "used": self._used,
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` answered."""
         self._sums, self._updates = defaultdict(float, state["sums"]), state["updates"]
-        self.reach.reached = set(state["reached"])
+        self.reach.reached, self._used = set(state["reached"]), state["used"]
         self.runner.passes.forward, self.runner.passes.backward = Counter(state["forward"]), Counter(state["backward"])
 
     def _needless(self) -> tuple[str, ...]:
@@ -97,24 +104,24 @@ class Lane:
         statistics = self.turns.give(turn, self.runner.split(turn).names)
         statistics.keep()
         try:
-            counted: dict[str, float] = defaultdict(float)
-            for read in group:
-                for name, value in self._step.take(read, turn, len(group), state).items():
-                    counted[name] += value
+            taken = [self._step.take(read, turn, len(group), state) for read in group]
             if self.place.world > 1:
                 self.place.average_gradients(self.turns.weights(turn))
             moved = self.turns.having_gradients(turn)
-            self.reach.note(turn, moved)
-            if not self.place.anywhere(bool(counted)):
+            self.reach.note(sorted(frozenset().union(*(each.learners for each in taken))), moved)
+            if not self.place.anywhere(any(each.terms for each in taken)):
                 return False
             self.optimizers.step(turn, self.settings.clip, self.place.scaler)
         except BaseException:  # whatever it was: an update that was not made leaves no trace
             statistics.put_back()
             raise
-        self._note(turn, moved, counted, state)
+        self._note(turn, moved, taken, state)
         return True
 
-    def _note(self, turn: tuple[str, ...], moved: tuple[str, ...], counted: Mapping[str, float], state: State) -> None:
+    def _note(self, turn: tuple[str, ...], moved: tuple[str, ...], taken: Sequence[Taken], state: State) -> None:
+        counted: dict[str, float] = defaultdict(float)
+        for name, value in (term for each in taken for term in each.terms.items()):
+            counted[name] += value
         state.iteration += 1
         state.in_stage += 1
         state.turn = turn
@@ -123,3 +130,4 @@ class Lane:
         for name, value in counted.items():
             self._sums[name] += value
         self._updates += bool(counted)
+        self._used = True

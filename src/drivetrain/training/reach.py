@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NoReturn
 
 from drivetrain.errors import NoGradientError, listed
@@ -25,14 +26,14 @@ class Reach:
         self.reached: set[str] = set()
         self._cut_off: Counter[str] = Counter()
 
-    def note(self, turn: tuple[str, ...], moved: tuple[str, ...]) -> None:
-        """Remember that these models of those in turn had a gradient.
+    def note(self, learners: Iterable[str], moved: Iterable[str]) -> None:
+        """Remember that of the models which the loss of an iteration ought to reach some had a gradient.
 
         Raises:
             NoGradientError: a model has had none for too long; the message names the code that hides it.
         """
         self.reached.update(moved)
-        for name in turn:
+        for name in learners:
             if name not in self.reached:
                 self._cut_off[name] += 1
                 if self._cut_off[name] >= PATIENCE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,8 @@ from drivetrain.data.joined import Joined
 from drivetrain.data.loader import Loader
 from drivetrain.data.samples import Samples
 from drivetrain.data.source import Source
-from drivetrain.errors import MissingEdgeError, listed
+from drivetrain.errors import DataError, MissingEdgeError, listed
+from drivetrain.graph.signature import KEY
 from drivetrain.training.base import State, Track
 from drivetrain.training.run import Run
 from drivetrain.training.running import Runner
@@ -43,6 +44,7 @@ class Reading:
     def __init__(self, run: Run, number: int, track: Track) -> None:
         self.number, self.settings, self.place = number, run.settings, run.place
         self.source = source_of(track, run.data)
+        self._row_of: dict[Hashable, int] = {}
         self.data_set = f"training {listed([e for e, part in run.data.parts.items() if part is self.source], '')}"
 
     @property
@@ -70,6 +72,9 @@ class Reading:
             start: number of the first batch.
             skip: fields that need not be read.
             twice: whether it matters if a sample comes out differently when it is read again.
+
+        Raises:
+            DataError: two samples have the same key.
         """
         seed = _seed(self.settings.seed, state.stage, self.number, state.epoch)
         size = self.settings.batch_size
@@ -80,7 +85,19 @@ class Reading:
         twice = twice and _varies(self.source)
         for number, batch in enumerate(self.source.batches(size, order, seed, start, skip), start):
             rows = order[number * size : (number + 1) * size]
+            if KEY in batch and state.epoch == 0:
+                self._refuse_repeated(batch.ids, rows.tolist())
             yield Read(batch, _reader(self.source, rows, seed + 1) if twice else None)
+
+    def _refuse_repeated(self, keys: Sequence[Hashable], rows: Sequence[int]) -> None:
+        for key, row in zip(keys, rows, strict=True):
+            other = self._row_of.setdefault(key, row)
+            if other != row:
+                raise DataError(
+                    f"samples {min(other, row)} and {max(other, row)} of the training data have the same key {key!r}; "
+                    f"a key names one sample: its labels are counted, and what frozen models answer to it is kept, by "
+                    f"its key. Make the field 'key' unique, or give it another name"
+                )
 
 
 def source_of(track: Track, data: Opened) -> Source:

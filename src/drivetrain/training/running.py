@@ -66,7 +66,7 @@ class Runner:
         self.passes = Passes()
         self._learning = frozenset(track.system.models)  # asked of a component it walks through all its weights
         self._splits: dict[tuple[str, ...], Split] = {}
-        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
         self._stand: Stand | None = None
         if track.inputs == "truth":
             plan = plan_from_truth(self.system, track.models[0], self.wanted, fields)
@@ -126,7 +126,15 @@ class Runner:
     def count_backward(self, turn: tuple[str, ...], ways: Iterable[tuple[BoundLoss, ...]]) -> None:
         """Note that a gradient went back through the live part, once for each group of losses."""
         for losses in ways:
-            self.passes.backward.update(self._way_back(turn, tuple(edge for loss in losses for edge in loss.edges)))
+            self.passes.backward.update(self.way_back(turn, losses))
+
+    def way_back(self, turn: tuple[str, ...], losses: tuple[BoundLoss, ...]) -> frozenset[str]:
+        """The models through which the gradient of some losses goes back to the models in turn, these included."""
+        edges = tuple(edge for loss in losses for edge in loss.edges)
+        if (turn, edges) not in self._ways:
+            before = {node.name for node in needed(self.system.graph, edges)}
+            self._ways[turn, edges] = self.split(turn).names & self._learning & before
+        return self._ways[turn, edges]
 
     def measure(self, batch: Batch) -> dict[str, Any]:
         """The values of the wanted edges, without a tape."""
@@ -152,14 +160,6 @@ class Runner:
             if node.name in self._learning:
                 self.passes.forward[node.name] += 1
         return {edge: values[edge] for edge in split.frontier}
-
-    def _way_back(self, turn: tuple[str, ...], edges: tuple[str, ...]) -> tuple[str, ...]:
-        """The models through which the gradient of a loss on some edges goes back to the models in turn."""
-        if (turn, edges) not in self._ways:
-            live = self.split(turn).names & self._learning
-            before = {node.name for node in needed(self.system.graph, edges)}
-            self._ways[turn, edges] = tuple(node.name for node in self.nodes if node.name in live & before)
-        return self._ways[turn, edges]
 
     def _divide(self, turn: tuple[str, ...]) -> Split:
         shared = _sharing(self.system, turn)

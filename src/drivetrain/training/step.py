@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -17,6 +17,18 @@ from drivetrain.training.running import Runner
 from drivetrain.training.turns import Turns
 
 
+class Taken(NamedTuple):
+    """What one batch gave.
+
+    Attributes:
+        terms: the loss and its named terms, a share of an update each; nothing where no sample could be used.
+        learners: the models in turn that its losses ought to reach.
+    """
+
+    terms: dict[str, float]
+    learners: frozenset[str]
+
+
 class Step:
     """Fills the gradients of the models in turn from one batch after the other."""
 
@@ -26,8 +38,8 @@ class Step:
         self.place, self.ledger = run.place, run.ledger
         self.pattern, self.track, self.reading, self.runner, self.turns = pattern, track, reading, runner, turns
 
-    def take(self, read: Read, turn: tuple[str, ...], share: int, state: State) -> dict[str, float]:
-        """Add the gradient of one batch to the models in turn; answers the loss and its terms, each a share.
+    def take(self, read: Read, turn: tuple[str, ...], share: int, state: State) -> Taken:
+        """Add the gradient of one batch to the models in turn.
 
         Args:
             read: the batch.
@@ -35,15 +47,12 @@ class Step:
             share: how many batches make one update.
             state: for messages, and to know whether the labels were paid for.
 
-        Returns:
-            The loss and its named terms, divided by ``share``; nothing where no sample could be used.
-
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
         """
         batch = self.runner.usable(read.batch, turn)
         if not batch.size:
-            return {}
+            return Taken({}, frozenset())
         self._pay(batch, state)
         if self.place.moves:
             batch = batch.to(self.place.device)
@@ -55,12 +64,13 @@ class Step:
             terms = named_terms(self.track.losses, values, batch)
         counted = {name: float(term.detach()) for name, term in terms.items()}
         check_loss(counted, values, self.turns, f"in iteration {state.iteration + 1} of {self.pattern.name}")
+        judged = tuple(loss for loss in self.track.losses if _has(batch, loss))
         if total(terms).requires_grad:
             self.pattern.gradients(terms, self.track, lambda loss: self.place.scaler.scale(loss / share))
-            judged = tuple(loss for loss in self.track.losses if _has(batch, loss))
             self.runner.count_backward(turn, self.pattern.ways_back(judged))
         counted["loss"] = sum(counted.values())
-        return {name: value / share for name, value in counted.items()}
+        shares = {name: value / share for name, value in counted.items()}
+        return Taken(shares, self.runner.way_back(turn, judged).intersection(turn))
 
     def _pay(self, batch: Batch, state: State) -> None:
         """Note the truths that are used: those of the losses, and those that stand in for models."""
