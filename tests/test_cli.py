@@ -111,7 +111,36 @@ def test_a_module_that_cannot_be_imported_is_named(run: Run, tmp_path: Path) -> 
     (tmp_path / "broken.py").write_text("import not_installed_at_all")
     answer = run("show broken:listener")
     assert answer.exit_code == 2
-    assert "importing broken failed: No module named 'not_installed_at_all'" in answer.stderr
+    assert "importing broken failed: ModuleNotFoundError: No module named 'not_installed_at_all'" in answer.stderr
+    assert "(broken.py, line 1)" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("broken:listener", "importing broken failed: ValueError: no camera found (broken.py, line 2)"),
+        ("unreadable:listener", "importing unreadable failed: SyntaxError"),
+        ("small:build(seed='one')", "calling small:build(seed='one') failed: ValueError"),
+        ("helpless:build", "calling build() failed: RuntimeError: no weights (helpless.py, line 2)"),
+        ("./small.py:listener", "the system: ./small.py is a file; MODULE is written as in an import: small"),
+        ("cars/small.py:listener", "MODULE is written as in an import: cars.small"),
+    ],
+)
+def test_a_failure_of_the_users_own_code_is_said_with_its_line(
+    run: Run, tmp_path: Path, reference: str, words: str
+) -> None:
+    (tmp_path / "broken.py").write_text("# finds no camera\nraise ValueError('no camera found')\n")
+    (tmp_path / "unreadable.py").write_text("def listener(:\n")
+    (tmp_path / "helpless.py").write_text("def build():\n    raise RuntimeError('no weights')\n")
+    answer = run(f'show "{reference}"')
+    assert answer.exit_code == 2
+    assert words in answer.output
+
+
+def test_a_batch_without_samples_is_refused(run: Run) -> None:
+    answer = run("evaluate small:listener --data small:train --metric small:closeness --batch-size 0")
+    assert answer.exit_code == 2
+    assert "'--batch-size'" in answer.output
 
 
 def test_fit_trains_and_keeps_weights_that_evaluate_reads(run: Run, tmp_path: Path) -> None:

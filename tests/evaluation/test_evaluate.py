@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from drivetrain import System, component, system
-from drivetrain.errors import DataError, MissingEdgeError, ShapeError, UnknownNameError
+from drivetrain.errors import DataError, DeclarationError, MissingEdgeError, ShapeError, UnknownNameError
 from drivetrain.evaluation import Metric, evaluate, paired_difference
 
 SAMPLES = 40
@@ -228,3 +228,22 @@ def test_data_in_which_no_sample_is_complete_is_an_error(car: System, data: dict
 def test_empty_data_is_an_error(car: System, data: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="empty"):
         evaluate(car, {name: values[:0] for name, values in data.items()}, right)
+
+
+def test_a_batch_without_samples_is_an_error(car: System, data: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match=r"evaluate\(\.\.\., batch_size=0\): a batch holds one sample at least"):
+        evaluate(car, data, right, batch_size=0)
+
+
+def test_a_metric_that_fails_is_named_with_its_edge_and_what_it_was_given(car: System, data: dict[str, Any]) -> None:
+    def missing(prediction: Any, truth: Any) -> Any:
+        raise ValueError("shapes differ")
+
+    with pytest.raises(ValueError, match="shapes differ") as failure:
+        evaluate(car, data, {"cones": missing})
+    assert "while the metric 'missing' judged edge 'cones' (prediction Tensor" in failure.value.__notes__[-1]
+
+
+def test_a_sample_of_infinite_value_is_shown_without_an_interval(car: System, data: dict[str, Any]) -> None:
+    report = evaluate(car, data, {"cones": lambda prediction, truth: [float("inf")] * len(truth)})
+    assert "inf [no interval]" in str(report)

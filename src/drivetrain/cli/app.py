@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from drivetrain.cli.evaluate import evaluate
 from drivetrain.cli.fit import fit
+from drivetrain.cli.scan import scan
 from drivetrain.cli.show import show
 from drivetrain.errors import DrivetrainError
 
@@ -60,6 +61,7 @@ def _drivetrain(
 app.command()(show)
 app.command()(fit)
 app.command()(evaluate)
+app.command()(scan)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def evaluate(
     unit: Annotated[
         str | None, typer.Option(metavar="FIELD", help="What is independent in the data: session, layout.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Samples that are run at once.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples that are run at once.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for programs.")] = False,
 ) -> None:

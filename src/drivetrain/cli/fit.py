@@ -32,7 +32,7 @@ def fit(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Which model learns by the pattern partial.")] = None,
     epochs: Annotated[str, typer.Option(help="Readings of the data; one number per stage: 10,5.")] = "10",
-    batch_size: Annotated[int, typer.Option(help="Samples per batch.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples per batch.")] = 32,
     validation: Annotated[str | None, typer.Option(metavar="MODULE:DATA", help="Chooses the best weights.")] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="[EDGE=]MODULE:METRIC", help="What best means.")] = None,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Start from these weights.")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def load(reference: str, what: str) -> Any:
         return place(*positional, **keywords)
     except TypeError as error:
         raise DeclarationError(f"{what}: {reference} cannot be called so: {error}") from error
+    except Exception as error:
+        raise _failure(f"{what}: calling {reference}", error) from error
 
 
 def load_system(reference: str) -> System:
@@ -105,6 +108,9 @@ def _module(name: str, what: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if "/" in name or name.endswith(".py"):
+        module = name.removesuffix(".py").strip("./").replace("/", ".")
+        raise UnknownNameError(f"{what}: {name} is a file; MODULE is written as in an import: {module}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -113,15 +119,26 @@ def _module(name: str, what: str) -> Any:
                 f"{what}: no module '{error.name}', looked for from {here}; "
                 f"MODULE is written as in an import: cars.system"
             ) from None
-        raise DeclarationError(f"{what}: importing {name} failed: {error}") from error
-    except SyntaxError as error:
-        raise DeclarationError(f"{what}: importing {name} failed: {error}") from error
+        raise _failure(f"{what}: importing {name}", error) from error
+    except Exception as error:
+        raise _failure(f"{what}: importing {name}", error) from error
+
+
+def _failure(doing: str, error: Exception) -> DeclarationError:
+    """What went wrong in the user's own code, and in which line of it."""
+    frame = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")][-1]
+    place = "" if isinstance(error, SyntaxError) else f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return DeclarationError(f"{doing} failed: {type(error).__name__}: {error}{place}")
 
 
 def _made(found: Any) -> Any:
     """What a function without arguments answers; everything else as it is."""
-    is_function = callable(found) and hasattr(found, "__code__")
-    return found() if is_function else found
+    if not (callable(found) and hasattr(found, "__code__")):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise _failure(f"calling {found.__name__}()", error) from error
 
 
 def _article(found: Any) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.data import Batch, Opened, Source
-from drivetrain.errors import MissingEdgeError, UnknownNameError, listed
+from drivetrain.errors import DeclarationError, MissingEdgeError, UnknownNameError, listed
 from drivetrain.evaluation.metrics import Metric, is_torchmetrics, metrics_by_edge
 from drivetrain.evaluation.statistics import Estimate, estimate
 from drivetrain.evaluation.tally import Rows, Tally
@@ -149,10 +149,13 @@ def evaluate(
 
     Raises:
         UnknownNameError: a metric names an edge that the system does not have.
+        DeclarationError: what is given is no metric, or the batch size is below one.
         MissingEdgeError: no sample has the truth, the inputs or the unit that is needed.
         DataError: the data is empty or cannot be read.
         ShapeError: a metric does not answer one value a sample.
     """
+    if batch_size < 1:
+        raise DeclarationError(f"evaluate(..., batch_size={batch_size}): a batch holds one sample at least")
     chosen = metrics_by_edge(system, metrics)
     opened = Opened(data, system)
     edges = tuple(dict.fromkeys(str(metric.edge) for metric in chosen.values()))

@@ -82,11 +82,19 @@ class Tally:
         named = None if units is None else tuple(hashable(unit) for unit in units)
         size = len(named) if named is not None else size_of(truth)
         size = size_of(prediction) if size is None else size
-        with torch.no_grad():
-            if is_torchmetrics(self.metric.fn):
-                self._update(prediction, truth, size)
-                return
-            answer = self.metric.fn(prediction, truth)
+        try:
+            with torch.no_grad():
+                if is_torchmetrics(self.metric.fn):
+                    self._update(prediction, truth, size)
+                    return
+                answer = self.metric.fn(prediction, truth)
+        except Exception as error:
+            judged = f"edge '{self.metric.edge}'" if self.metric.edge else "a batch"
+            error.add_note(
+                f"while the metric '{self.metric.name}' judged {judged} "
+                f"(prediction {describe(prediction)}, truth {describe(truth)})"
+            )
+            raise
         numerators, denominators = _rows(self.metric, answer, size)
         start, count = self._count, len(numerators)
         self._count += count
