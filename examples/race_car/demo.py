@@ -155,7 +155,10 @@ def own_losses(system: System, data: Data) -> dict[str, float]:
     system.eval()
     with torch.no_grad():
         values = system.trace({edge: data[edge] for edge in system.inputs})
-        losses = {"boxes": box_loss(values["boxes"], data["boxes"]), "hits": hit_loss(values["hits"], data["hits"])}
+        losses: dict[str, Any] = {
+            "boxes": box_loss(values["boxes"], data["boxes"]),
+            "hits": hit_loss(values["hits"], data["hits"]),
+        }
     return {edge: float(sum(loss.values()) if isinstance(loss, dict) else loss) for edge, loss in losses.items()}
 
 

@@ -16,6 +16,8 @@ class CameraNet(nn.Module):
     cells; width and height as logarithms, in cells. `decoded` turns them into pixels.
     """
 
+    rows: Tensor
+
     def __init__(self, channels: int = 16) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -29,8 +31,11 @@ class CameraNet(nn.Module):
             nn.ReLU(),
             nn.Conv2d(2 * channels, BOX_CHANNELS, 1),
         ).to(memory_format=torch.channels_last)  # a third faster on a CPU
+        last = self.layers[-1]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         with torch.no_grad():
-            self.layers[-1].bias[OBJECTNESS] = -2.0  # few cells hold a cone
+            last.bias[OBJECTNESS] = -2.0  # few cells hold a cone
         # The row tells how large a cone has to be; a convolution cannot know it.
         rows = (torch.arange(PICTURE_HEIGHT) - HORIZON) / PICTURE_HEIGHT
         self.register_buffer("rows", rows[None, None, :, None].expand(1, 1, -1, PICTURE_WIDTH).clone())
@@ -41,7 +46,8 @@ class CameraNet(nn.Module):
         spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()  # torch.std takes ten times as long
         grey_world = centred / (spread + 0.02)
         picture = torch.cat([grey_world, self.rows.expand(len(image), -1, -1, -1)], dim=1)
-        return self.layers(picture.contiguous(memory_format=torch.channels_last)).contiguous()
+        boxes: Tensor = self.layers(picture.contiguous(memory_format=torch.channels_last))
+        return boxes.contiguous()
 
 
 class ScanNet(nn.Module):
@@ -62,7 +68,8 @@ class ScanNet(nn.Module):
     def forward(self, scan: Tensor) -> Tensor:
         back = (scan > 0).to(scan.dtype)
         reach = torch.where(scan > 0, scan, 25.0)
-        return self.layers(torch.stack([reach / FARTHEST, 2 / reach, back], dim=1)).squeeze(1)
+        hits: Tensor = self.layers(torch.stack([reach / FARTHEST, 2 / reach, back], dim=1))
+        return hits.squeeze(1)
 
 
 def decoded(boxes: Tensor) -> Tensor:

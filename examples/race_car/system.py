@@ -43,12 +43,12 @@ def build(
     return perception
 
 
-def hard_fusion(**thresholds: float) -> Any:
+def hard_fusion(**thresholds: Any) -> Any:
     """The fusion as a component without a useful gradient, in training and evaluation alike."""
     return component("fusion", partial(fusion, **thresholds) if thresholds else fusion, SIGNATURE)
 
 
-def soft_fusion(**thresholds: float) -> Any:
+def soft_fusion(**thresholds: Any) -> Any:
     """The fusion that runs relaxed while training, value and gradient, and hard in evaluation."""
     soft = partial(relaxed_fusion, **thresholds) if thresholds else relaxed_fusion
     return relaxed(hard_fusion(**thresholds), soft)

@@ -34,7 +34,7 @@ def _ground_and_sky(scenes: Scenes, horizon: NDArray[np.float64], generator: np.
     texture = 1 + strength * (0.6 * waves * np.clip(below / 6, 0, 1) + grain)
     ground = scenes.light["ground"][:, :, None, None] * texture[:, None]
     sky = np.array([0.62, 0.72, 0.85])[None, :, None, None] * np.clip(1 + below / 30, 0.6, 1)[:, None]
-    return (ground + (sky - ground) * np.clip(0.5 - below, 0, 1)[:, None]).astype(np.float32)
+    return np.asarray(ground + (sky - ground) * np.clip(0.5 - below, 0, 1)[:, None], dtype=np.float32)
 
 
 def _paint_wall(canvas: Array, scenes: Scenes, horizon: NDArray[np.float64]) -> None:
@@ -69,9 +69,9 @@ def _paint_things(canvas: Array, scenes: Scenes, horizon: NDArray[np.float64]) -
         x, y = scenes.place[frames, thing].T
         scale = FOCAL / x
         foot, tall = horizon + CAMERA_HEIGHT * scale, scenes.height[frames, thing] * scale
-        upward, foot, tall, half, middle, taper = (
+        foot, tall, half, middle, taper = (
             np.asarray(value, dtype=np.float32)[:, None, None]
-            for value in (0.0 * x, foot, tall, radius * scale, column(x, y), scenes.taper[frames, thing])
+            for value in (foot, tall, radius * scale, column(x, y), scenes.taper[frames, thing])
         )
         upward = (foot - rows) / tall
         half_here = half * (1 - (1 - taper) * np.clip(upward, 0, 1))

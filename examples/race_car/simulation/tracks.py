@@ -68,7 +68,7 @@ def _closed_line(generator: np.random.Generator) -> Array:
         if _curvature(line).max() < 0.2:
             return line
     angle = np.arange(0, 2 * np.pi, 1 / 20)
-    return np.c_[20 * np.cos(angle), 20 * np.sin(angle)]
+    return np.column_stack([20 * np.cos(angle), 20 * np.sin(angle)])
 
 
 def _bordered(line: Array, generator: np.random.Generator) -> Array:
@@ -107,7 +107,7 @@ def _orange_gate(line: Array, generator: np.random.Generator) -> Array:
     along = line[at + 1] - line[at]
     across = np.array([-along[1], along[0]]) / np.linalg.norm(along)
     places = [line[at] + step * along + side * across for step in (0, 1.6) for side in (-2.4, 2.4)]
-    return np.c_[np.array(places), np.full(4, ORANGE)]
+    return np.column_stack([np.array(places), np.full(4, ORANGE)])
 
 
 def _thinned(cones: Array) -> Array:
@@ -120,7 +120,7 @@ def _resampled(line: Array, step: float) -> Array:
     """Points every `step` metres along a polyline."""
     travelled = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
     at = np.arange(0, travelled[-1], step)
-    return np.c_[np.interp(at, travelled, line[:, 0]), np.interp(at, travelled, line[:, 1])]
+    return np.column_stack([np.interp(at, travelled, line[:, 0]), np.interp(at, travelled, line[:, 1])])
 
 
 def _curvature(line: Array) -> Array:
