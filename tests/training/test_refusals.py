@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -9,9 +10,11 @@ from torch.nn import functional as F
 
 from drivetrain import component, fit, system
 from drivetrain.errors import (
+    CheckpointError,
     DataError,
     DeclarationError,
     MissingEdgeError,
+    NoGradientError,
     NonFiniteLossError,
     ShapeError,
     TrainingError,
@@ -41,9 +44,41 @@ def without(example, *names):
         ({"until": {"word": 1.0}}, "is judged on validation data"),
         ({"device": "abacus"}, "what fits"),
         ({"optimizer": {"encoder": torch.optim.Adam}}, "optimizer has none for 'reader'"),
+        ({"clip": -1.0}, "clip=-1.0: it is the largest norm of the gradient, such as clip=1.0"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(example, options, words):
+    with pytest.raises(DeclarationError, match=words):
+        fit(example.system, example.data, SimultaneousEndLoss(example.end), **{"epochs": 1} | options)
+
+
+@pytest.fixture
+def as_users_run_it():
+    """Without the types that are checked while the tests run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("as_users_run_it")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"optimizer": "adam"}, "optimizer='adam': it is a function from weights to a torch optimizer.*lambda weights"),
+        ({"optimizer": {"encoder": 3, "reader": 3}}, "optimizer=3: it is a function from weights"),
+        ({"optimizer": lambda weights: None}, "answered NoneType for the weights of 'encoder'; it answers a torch opt"),
+        ({"schedule": 3}, "schedule=3: it is a function from an optimizer to a torch scheduler.*lambda optimizer"),
+        ({"epochs": 2.5}, "epochs=2.5: epochs are whole numbers from 0 on"),
+        ({"epochs": True}, "epochs=True: epochs are whole numbers"),
+        ({"batch_size": 4.0}, "batch_size=4.0: a batch has a whole number of samples"),
+        ({"accumulate": None}, "accumulate=None: an update takes a whole number of batches"),
+        ({"seed": "lucky"}, "seed='lucky': a seed is a whole number"),
+        ({"clip": "1"}, "clip='1': it is the largest norm"),
+        ({"callbacks": print}, r"it is a list of functions of the state: callbacks=\[my_function\]"),
+        ({"until": 0.9}, r"until=0.9: it names metrics and what they must reach: until=\{'word': 0.9\}"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_refused_with_the_line_to_write(example, options, words):
     with pytest.raises(DeclarationError, match=words):
         fit(example.system, example.data, SimultaneousEndLoss(example.end), **{"epochs": 1} | options)
 
@@ -208,3 +243,64 @@ def test_ragged_edges_run_from_end_to_end(form):
     report = fit(counting, form(data), pattern, epochs=2, batch_size=5, validation=form(data), seed=1)
     assert report.updates == {"finder": 9, "reader": 9}
     assert report.labels.total(edge="points", use="training") == 3 * sum(sizes)
+
+
+def test_losses_and_perturbations_that_answer_nothing_useful_are_refused(example):
+    with pytest.raises(TrainingError, match="the loss on word answered a dict without terms"):
+        fit(example.system, example.data, SimultaneousEndLoss(lambda p, t: {}), epochs=1)
+    with pytest.raises(TrainingError, match=r"perturb answered NoneType; .*return \{\*\*batch, 'signal': changed\}"):
+        fit(example.system, example.data, SimultaneousEndLoss(F.mse_loss, perturb=lambda *_: None), epochs=1)
+
+
+def test_a_loss_that_cuts_its_own_gradient_off_is_named(example):
+    with pytest.raises(
+        NoGradientError, match=r"no code lies between them, so the loss or the model itself cuts it off"
+    ):
+        fit(
+            example.system, example.data, PartialEndLoss("reader", lambda p, t: F.mse_loss(p, t).detach()), epochs=1,
+        )  # fmt: skip
+
+
+def test_validation_data_without_the_truth_of_the_loss_cannot_choose_and_is_refused(example):
+    with pytest.raises(MissingEdgeError, match="end loss, validation: the data has no truth for edge word"):
+        fit(
+            example.system, example.data, SimultaneousEndLoss(F.mse_loss), epochs=1,
+            validation=without(example, "word"),
+        )  # fmt: skip
+    unlabelled = example.data | {"word": [*example.data["word"][:1], *[None] * 23]}
+    unlabelled["signal"] = [None, *example.data["signal"][1:]]
+    with pytest.raises(DataError, match="no sample of the validation data has all that is read: signal, and the truth"):
+        fit(example.system, example.data, SimultaneousEndLoss(F.mse_loss), epochs=1, validation=unlabelled)
+
+
+def test_a_checkpoint_that_is_a_folder_is_refused_without_the_advice_to_delete_it(example, tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder; a checkpoint is one file, such as") as error:
+        fit(example.system, example.data, SimultaneousEndLoss(F.mse_loss), epochs=1, checkpoint=tmp_path)
+    assert "delete" not in str(error.value)
+
+
+def test_an_optimizer_for_a_sub_system_serves_all_its_models():
+    inner = chain()
+    last = component("judge", nn.Linear(2, 1).double(), "word -> verdict")
+
+    @system
+    def deciding(signal):
+        return last(inner.system(signal))
+
+    made = []
+
+    def slow(weights):
+        made.append(len(weights))
+        return torch.optim.SGD(weights, lr=0.0)
+
+    before, judge = weights(inner.models), last.thing.weight.clone()
+    data = {"signal": inner.data["signal"], "verdict": numbers(1)}
+    fit(
+        deciding, data, SimultaneousEndLoss(F.mse_loss), epochs=1,
+        optimizer={"listener": slow, "judge": lambda weights: torch.optim.SGD(weights, lr=0.1)},
+    )  # fmt: skip
+    assert len(made) == 2
+    learned = {name for name in before if "running" not in name and "tracked" not in name}
+    after = weights(inner.models)
+    assert_same({name: before[name] for name in learned}, {name: after[name] for name in learned})
+    assert not torch.equal(last.thing.weight, judge)

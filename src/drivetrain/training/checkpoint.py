@@ -41,6 +41,8 @@ def read(path: Path, digest: str, plan: str) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; a checkpoint is one file, such as {path / 'training.checkpoint'}")
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
         version, found, planned = state["version"], state["digest"], state["plan"]

@@ -23,7 +23,7 @@ from drivetrain.training.place import place_of
 from drivetrain.training.reading import source_of
 from drivetrain.training.run import Run
 from drivetrain.training.session import Session
-from drivetrain.training.settings import Settings, check_numbers, check_optimizers, check_until, epochs_of
+from drivetrain.training.settings import Settings, check_optimizers, check_options, check_until, epochs_of
 from drivetrain.training.stages import stages_of
 
 
@@ -89,6 +89,7 @@ def fit(
     patterns = stages_of(pattern)
     tracks = [each.tracks(system) for each in patterns]
     metrics = {} if metric is None else metrics_by_edge(system, metric)
+    check_until(system, until, metrics, validation)
     settings = Settings(
         epochs=epochs_of(epochs, len(patterns)),
         batch_size=batch_size,
@@ -103,14 +104,16 @@ def fit(
         cache=cache,
         callbacks=callbacks,
     )
-    check_numbers(batch_size, accumulate, precision)
-    check_until(system, until, metrics, validation)
+    check_options(settings)
     check_optimizers(system, optimizer, tracks)
     opened = Opened(data, system)
     judged = None if validation is None else Opened(validation, system)
     for track in (track for group in tracks for track in group):
         check_truths(track.losses, opened.of(track.truths).fields(), track.name)
         source_of(track, opened)
+        if judged is not None and not metrics:
+            check_truths(track.losses, judged.of(track.truths).fields(), f"{track.name}, validation")
+            source_of(track, judged)
     place = place_of(system, device, precision)
     settings = replace(settings, seed=place.agreed(settings.seed))
     ledger = Ledger()

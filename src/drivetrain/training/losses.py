@@ -61,6 +61,11 @@ class BoundLoss:
 
     def _named(self, answer: Any) -> dict[str, Tensor]:
         terms = answer if isinstance(answer, Mapping) else {"": answer}
+        if not terms:
+            raise TrainingError(
+                f"the loss on {listed(self.edges)} answered a dict without terms; it answers a scalar tensor or a dict "
+                f"of named scalar tensors"
+            )
         for name, term in terms.items():
             if not isinstance(term, Tensor) or term.numel() != 1:
                 called = f"term '{name}' of the loss" if name else "the loss"

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from drivetrain.data import Batch, Ledger, Opened, Source, take
-from drivetrain.errors import MissingEdgeError, listed
+from drivetrain.errors import DataError, MissingEdgeError, listed
 from drivetrain.evaluation.metrics import Metric
 from drivetrain.evaluation.statistics import Estimate, paired_difference
 from drivetrain.evaluation.tally import Rows, Tally
@@ -237,7 +237,11 @@ class Gauge:
 
 
 def validation_loss(runner: Runner, track: Track, source: Source, gauge: Gauge) -> float:
-    """The mean loss of a track over a data set; NaN where no sample has its truths."""
+    """The mean loss of a track over a data set.
+
+    Raises:
+        DataError: no sample has all that is read.
+    """
     mean = _Mean()
     for batch in source.batches(gauge.batch_size):
         usable = runner.usable(batch.to(gauge.device) if str(gauge.device) != "cpu" else batch)
@@ -245,6 +249,11 @@ def validation_loss(runner: Runner, track: Track, source: Source, gauge: Gauge) 
             gauge.note(usable, track.truths, source)
             terms = named_terms(track.losses, runner.measure(usable), usable)
             mean.add(float(sum(float(term) for term in terms.values())), usable.size)
+    if not mean.count:
+        raise DataError(
+            f"{track.name}: no sample of the validation data has all that is read: {listed(runner.inputs)}, "
+            f"and the truth of {listed(track.truths)}"
+        )
     return mean.value
 
 

@@ -49,7 +49,8 @@ class Optimizers:
     ) -> None:
         self.turns = turns
         self.by_model = {
-            name: maker_of(optimizer, name, models)(weights) for name, weights in owned(turns, models).items()
+            name: _made(maker_of(optimizer, name, models), name, weights)
+            for name, weights in owned(turns, models).items()
         }
         self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}
         self._each_iteration = isinstance(schedule, EveryIteration)
@@ -133,7 +134,7 @@ def owned(turns: Turns, models: Iterable[str]) -> dict[str, list[nn.Parameter]]:
 def maker_of(
     optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None, name: str, models: Sequence[str]
 ) -> MakeOptimizer:
-    """What makes the optimizer of a model.
+    """What makes the optimizer of a model; where they are given by component, its own or its sub-system's.
 
     Raises:
         DeclarationError: optimizers are given by component, and there is none for this one.
@@ -142,11 +143,23 @@ def maker_of(
         return adam
     if not isinstance(optimizer, Mapping):
         return optimizer
-    if name not in optimizer:
+    parts = name.split(".")
+    known = [".".join(parts[:length]) for length in range(len(parts), 0, -1) if ".".join(parts[:length]) in optimizer]
+    if not known:
         raise DeclarationError(
             f"optimizer has none for '{name}'; this pattern trains {listed(models)}, given: {listed(optimizer)}"
         )
-    return optimizer[name]
+    return optimizer[known[0]]
+
+
+def _made(make: MakeOptimizer, name: str, weights: list[nn.Parameter]) -> Optimizer:
+    optimizer = make(weights)
+    if not isinstance(optimizer, Optimizer):
+        raise DeclarationError(
+            f"optimizer: the function answered {type(optimizer).__name__} for the weights of '{name}'; it answers a "
+            f"torch optimizer: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
+        )
+    return optimizer
 
 
 def _clip(weights: list[nn.Parameter], clip: Clip, refuse: bool) -> None:

@@ -52,7 +52,12 @@ class Reach:
     def _refuse(self, name: str) -> NoReturn:
         graph = self.track.system.graph
         code = [node.name for node in self.runner.split((name,)).live if not node.component.learns]
-        blame = f"code between them hides it: {listed(code)}" if code else "nothing between them carries one"
+        blame = (
+            f"code between them hides it: {listed(code)}"
+            if code
+            else "no code lies between them, so the loss or the model itself cuts it off (.detach(), .item(), argmax, "
+            "torch.no_grad(), numpy)"
+        )
         fix = (
             f". Wrap it: {graph.name}.replace({code[0]}=differentiable({code[0]})), "
             f"or relaxed({code[0]}, smooth_version)"

@@ -57,26 +57,47 @@ def epochs_of(epochs: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
     Raises:
         DeclarationError: the tuple has not one number per stage, or a number is negative.
     """
-    lengths = (epochs,) * stages if isinstance(epochs, int) else tuple(epochs)
+    lengths = tuple(epochs) if isinstance(epochs, tuple | list) else (epochs,) * stages
     if len(lengths) != stages:
         raise DeclarationError(f"epochs={epochs}: this pattern has {stages} stage(s); give one number for each")
-    if any(not isinstance(length, int) or length < 0 for length in lengths):
-        raise DeclarationError(f"epochs={epochs}: epochs are whole numbers from 0 on")
+    if any(not _is_whole(length) or length < 0 for length in lengths):
+        raise DeclarationError(f"epochs={epochs!r}: epochs are whole numbers from 0 on")
     return lengths
 
 
-def check_numbers(batch_size: int, accumulate: int, precision: str | None) -> None:
-    """Refuse numbers that mean nothing.
+def check_options(settings: Settings) -> None:
+    """Refuse options that mean nothing.
 
     Raises:
         DeclarationError: the message says what would fit.
     """
-    if batch_size < 1:
-        raise DeclarationError(f"batch_size={batch_size}: a batch has at least one sample")
-    if accumulate < 1:
-        raise DeclarationError(f"accumulate={accumulate}: an update takes at least one batch")
-    if precision not in PRECISIONS:
-        raise DeclarationError(f"precision={precision!r}: what fits: {listed(PRECISIONS)}")
+    if not _is_whole(settings.batch_size) or settings.batch_size < 1:
+        raise DeclarationError(
+            f"batch_size={settings.batch_size!r}: a batch has a whole number of samples, at least one sample"
+        )
+    if not _is_whole(settings.accumulate) or settings.accumulate < 1:
+        raise DeclarationError(
+            f"accumulate={settings.accumulate!r}: an update takes a whole number of batches, at least one batch"
+        )
+    if not _is_whole(settings.seed):
+        raise DeclarationError(f"seed={settings.seed!r}: a seed is a whole number")
+    if settings.precision not in PRECISIONS:
+        raise DeclarationError(f"precision={settings.precision!r}: what fits: {listed(PRECISIONS)}")
+    clip = settings.clip
+    if clip is not None and not callable(clip) and not (isinstance(clip, int | float) and clip > 0):
+        raise DeclarationError(
+            f"clip={clip!r}: it is the largest norm of the gradient, such as clip=1.0, or a function of the weights"
+        )
+    if callable(settings.callbacks) or not all(map(callable, settings.callbacks)):
+        raise DeclarationError(
+            f"callbacks={settings.callbacks!r}: it is a list of functions of the state: callbacks=[my_function]"
+        )
+    schedule = settings.schedule.make if isinstance(settings.schedule, EveryIteration) else settings.schedule
+    if schedule is not None and not callable(schedule):
+        raise DeclarationError(
+            f"schedule={schedule!r}: it is a function from an optimizer to a torch scheduler, since every model has an "
+            f"optimizer of its own: schedule=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 10)"
+        )
 
 
 def check_optimizers(
@@ -84,16 +105,23 @@ def check_optimizers(
     optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None,
     tracks: Sequence[Sequence[Track]],
 ) -> None:
-    """Refuse optimizers by component that name none, or miss one that learns in some stage.
+    """Refuse what makes no optimizers; those by component must know every model that learns in some stage.
 
     Raises:
         UnknownNameError: a name is no model's.
-        DeclarationError: a model that learns has none; of weights that are declared twice the first one needs it.
+        DeclarationError: a model that learns has none (of weights that are declared twice the first one needs it), or
+            one is no function.
     """
+    for each in optimizer.values() if isinstance(optimizer, Mapping) else [optimizer]:
+        if each is not None and not callable(each):
+            raise DeclarationError(
+                f"optimizer={each!r}: it is a function from weights to a torch optimizer, since every model has one of "
+                f"its own: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
+            )
     if not isinstance(optimizer, Mapping):
         return
     for name in optimizer:
-        if name not in system.models:
+        if not any(model == name or model.startswith(f"{name}.") for model in system.models):
             raise UnknownNameError(
                 f"optimizer names '{name}', which is no model of {system.name}; models are: {listed(system.models)}"
             )
@@ -111,6 +139,11 @@ def check_until(
     Raises:
         DeclarationError: there is no validation data, or no metric of that name.
     """
+    if until is not None and not isinstance(until, Mapping):
+        example = next(iter(metrics), system.outputs[0])
+        raise DeclarationError(
+            f"until={until!r}: it names metrics and what they must reach: until={{'{example}': 0.9}}"
+        )
     for name in until or {}:
         if validation is None:
             raise DeclarationError(
@@ -121,3 +154,7 @@ def check_until(
                 f"until names '{name}', which no metric measures; metrics are: {listed(metrics)}; "
                 f"write metric={{'{name if name in system.edges else system.outputs[0]}': your_metric}}"
             )
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from drivetrain.data import Batch
+from drivetrain.errors import TrainingError
+from drivetrain.graph.execution import describe
 from drivetrain.training.base import State, Track, TrainingPattern
 from drivetrain.training.finite import check_loss
 from drivetrain.training.losses import BoundLoss, named_terms, total
@@ -88,6 +90,11 @@ class Step:
         changed = self.pattern.perturb(self.track.system, batch, loss)  # type: ignore[misc]
         for weight, gradient in kept:
             weight.grad = gradient
+        if not isinstance(changed, Mapping):
+            raise TrainingError(
+                f"perturb answered {describe(changed)}; perturb(system, batch, loss) answers the batch with changed "
+                f"values: return {{**batch, '{self.track.system.inputs[0]}': changed}}"
+            )
         detached = {e: v.detach() if isinstance(v, Tensor) else v for e, v in changed.items()}
         return batch.with_values(detached)
 
