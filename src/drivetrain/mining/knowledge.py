@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 # What a call of a library does, as far as models go.
 LOADS, BUILDS, MAYBE, FUNCTION = "loads", "builds", "maybe", "functions"
@@ -71,7 +72,7 @@ class _Patterns:
 
 
 @cache
-def _knowledge() -> dict[str, dict[str, dict[str, list[str]]]]:
+def _knowledge() -> dict[str, Any]:
     return tomllib.loads(files("drivetrain.mining").joinpath("knowledge.toml").read_text("utf-8"))
 
 
