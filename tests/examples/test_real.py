@@ -14,8 +14,9 @@ from drivetrain.training import Individual, SimultaneousEndLoss
 from examples.race_car import real
 from examples.race_car.real.audit import register
 from examples.race_car.real.augmentation import mirrored, turned
+from examples.race_car.real.candidates import candidates
 from examples.race_car.real.dataset import YELLOW
-from examples.race_car.real.fusion import fuse
+from examples.race_car.real.fusion import doubled, fuse
 from examples.race_car.real.models import NOMINAL_POSE, project, to_ground
 from examples.race_car.real.relaxation import relaxed_fuse
 from examples.race_car.real.scan import beam_angles, make_scan
@@ -69,12 +70,22 @@ def made_up_points(generator: np.random.Generator) -> np.ndarray:
 
 def test_a_session_that_is_not_in_the_shared_data_loads_and_its_scan_is_made_from_points(folder: Path) -> None:
     data = real.load(SESSION, folder)
-    assert data["scan"].shape == (3, 3, 720)
+    assert data["scan"].shape == (3, 4, 720)
     assert data["picture"].shape == (3, 18, 720)
     assert (data["hits"] == 1).sum(1).min() > 0
     assert data["layout"] == [SESSION] * 3
     assert data["key"][0] == f"{SESSION}/0000000"
     torch.testing.assert_close(data["cones"][0], torch.tensor([[6.0, 1.5, 0.0], [8.0, -1.5, 1.0]]))
+
+
+def test_a_folder_of_recordings_and_a_folder_of_labels_name_sessions(folder: Path) -> None:
+    (session,) = real.sessions_at(folder)
+    assert session == str(folder / "labels" / SESSION)
+    assert real.sessions_at(session) == [session]
+    with pytest.raises(real.RecordingError, match=r"found no folder.*RECORDINGS/labels/NAME"):
+        real.sessions_at(folder / "nowhere")
+    with pytest.raises(real.RecordingError, match=rf"found a folder with {SESSION}.*"):
+        real.sessions_at(folder / "points")
 
 
 def test_a_session_is_found_by_the_path_of_its_labels(folder: Path) -> None:
@@ -156,6 +167,12 @@ def test_a_frame_without_points_is_named(folder: Path) -> None:
 def test_a_damaged_label_is_named_by_file_and_line(folder: Path) -> None:
     (folder / "labels" / SESSION / "0000001.txt").write_text(CONE + "\nyellow_cone 0.00 0\n")
     with pytest.raises(real.RecordingError, match=r"0000001\.txt, line 2: found 'yellow_cone 0\.00 0'"):
+        real.load(SESSION, folder)
+
+
+def test_a_label_that_is_not_finite_is_named_by_file_and_line(folder: Path) -> None:
+    (folder / "labels" / SESSION / "0000001.txt").write_text(CONE.replace("8.000", "nan"))
+    with pytest.raises(real.RecordingError, match=r"0000001\.txt, line 1:.*not finite"):
         real.load(SESSION, folder)
 
 
@@ -242,6 +259,65 @@ def test_the_same_seed_gives_the_same_copies(folder: Path) -> None:
     assert len(first["key"]) == 9
     torch.testing.assert_close(first["scan"], second["scan"])
     assert not torch.equal(first["scan"], other["scan"])
+
+
+def test_the_colours_of_a_mirrored_scene_are_swapped_without_having_been_learned(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    model = real.build(seed=3).component("intensity").thing.eval()
+    dark = data["picture"].clone()
+    dark[:, :9] = 0.0  # a stripe cannot be mirrored
+    with torch.no_grad():
+        here, mirror = model(dark, data["scan"]), model(dark.flip(-1), data["scan"].flip(-1)).flip(-1)
+    on_cone = data["hits"] == 1
+    assert on_cone.any()
+    for now, then in ((0, 0), (1, 2), (2, 1)):
+        torch.testing.assert_close(here[:, now][on_cone], mirror[:, then][on_cone], atol=1e-4, rtol=1e-4)
+
+
+def test_all_beams_of_a_candidate_get_its_logit_and_others_a_low_one(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    seen = candidates(data["scan"])
+    numbers = torch.arange(seen.present.shape[1], dtype=torch.float32).expand(3, 1, -1)
+    beams = seen.to_beams(numbers, -6.0)[:, 0]
+    torch.testing.assert_close(seen.mean(beams[:, None])[:, :, 0][seen.present], numbers[:, 0][seen.present])
+    assert (beams[seen.slot < 0] == -6.0).all()
+
+
+def test_candidates_of_a_frame_do_not_depend_on_the_frames_beside_it(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    model = real.build(seed=3).component("lidar").thing.eval()
+    with torch.no_grad():
+        together, empty = model(torch.cat([data["scan"], torch.zeros(1, 4, 720)]))[:3], model(torch.zeros(1, 4, 720))
+        torch.testing.assert_close(together[:1], model(data["scan"][:1]), atol=1e-4, rtol=1e-4)
+    assert (empty == -6.0).all(), "a scan without returns has no cone"
+
+
+def test_a_colour_that_the_camera_saw_reaches_the_intensity_model(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    model = real.build(seed=3).component("intensity").thing.eval()
+    feet, boxes = data["feet"], data["boxes"].clone()
+    matched = torch.isfinite(feet[:, 0])
+    assert matched.any(dim=1).all()
+    leanings = []
+    for yellow in (0.0, 1.0):
+        boxes[:, :, 4] = yellow
+        with torch.no_grad():
+            tints = model(data["picture"], data["scan"], feet, boxes)
+        leanings.append((tints[:, 2] - tints[:, 1])[matched].mean())
+    assert leanings[0] + 2 < leanings[1]
+
+
+def test_of_two_cones_that_are_nearer_than_cones_stand_the_less_certain_goes() -> None:
+    place, belief = np.array([[5.0, 1.0], [5.3, 1.0], [5.8, 1.0]]), np.array([1.0, 2.0, 0.5])
+    assert doubled(place, belief, 0.6).tolist() == [True, False, True]
+    assert doubled(place, belief, 0.4).tolist() == [True, False, False]
+
+
+def test_a_rig_that_was_not_calibrated_places_no_box(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    system = real.build({"alverca": NOMINAL_POSE})
+    assert system.component("projection")(data["scan"], data["rig"]).isnan().all()
+    assert system(*(data[name] for name in system.inputs)).isfinite().all()
 
 
 def slots(*cones: tuple[float, float, float, float]) -> torch.Tensor:
@@ -381,9 +457,10 @@ def test_calibration_on_other_sessions_places_the_boxes_of_a_session_that_it_nev
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_quick_training_finds_cones_on_a_layout_that_it_never_saw() -> None:
-    from examples.race_car.real.baseline import predict, train
+    from examples.race_car.real.baseline import train
+    from examples.race_car.real.judging import predict
 
-    system = train(real.load(["camera_estoril_autox1", "camera_alverca_autox_may2"]), epochs=6, copies=1)
+    system = train(real.load(["camera_estoril_autox1", "camera_alverca_autox_may2"]), epochs=6)
     test = real.load("camera_estoril_autox2")
     top, bottom = real.cone_f1()(predict(system, test), test["cones"])
     assert top.sum() / bottom.sum() > 0.6

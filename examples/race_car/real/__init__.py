@@ -2,7 +2,7 @@
 
 from examples.race_car.real.augmentation import augment
 from examples.race_car.real.calibration import calibrate
-from examples.race_car.real.dataset import ORIGINS, layout_of, leave_one_layout_out, load, rig_of
+from examples.race_car.real.dataset import ORIGINS, layout_of, leave_one_layout_out, load, rig_of, sessions_at
 from examples.race_car.real.losses import cone_loss, foot_loss, hit_loss, tint_loss
 from examples.race_car.real.scoring import cone_f1, detection_f1, position_error, precision, recall
 from examples.race_car.real.sessions import RecordingError, read_session, recordings_path, session_names
@@ -31,6 +31,7 @@ __all__ = [
     "recordings_path",
     "rig_of",
     "session_names",
+    "sessions_at",
     "soft_fusion",
     "tint_loss",
 ]

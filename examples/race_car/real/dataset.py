@@ -40,11 +40,27 @@ ORIGINS = {  # who says so; nothing here was drawn by a person frame by frame
 }
 
 
+def sessions_at(path: str | os.PathLike[str]) -> list[str]:
+    """The sessions at a path, as `load` takes them: a folder of recordings has several, a folder of labels is one."""
+    folder = Path(path)
+    if (folder / "labels").is_dir():
+        return [str(folder / "labels" / name) for name in session_names(folder)]
+    if folder.is_dir() and folder.resolve().parent.name == "labels":
+        return [str(folder.resolve())]
+    inside = ", ".join(sorted(one.name for one in folder.iterdir())[:6]) if folder.is_dir() else ""
+    found = f"a folder with {inside or 'nothing in it'}" if folder.is_dir() else "no folder"
+    raise RecordingError(
+        f"{path}: found {found}. A session is a folder of labels, RECORDINGS/labels/NAME, beside "
+        "RECORDINGS/points/NAME.npz and, if there are, RECORDINGS/metadata/NAME.json; "
+        "write python -m examples.race_car.real RECORDINGS, or RECORDINGS/labels/NAME."
+    )
+
+
 def load(sessions: str | Iterable[str] | None = None, path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Everything about the frames of `sessions` (all of the folder if None), one entry per frame.
 
     A session is a name in `path`, or the path of its folder of labels (`.../labels/<name>`), so that recordings
-    elsewhere can be loaded too. Inputs: `scan` [N, 3, 720], `picture` [N, 18, 720], `recorded` [N, 64, 6], `rig`
+    elsewhere can be loaded too. Inputs: `scan` [N, 4, 720], `picture` [N, 18, 720], `recorded` [N, 64, 6], `rig`
     [N]. Truths by edge: `hits` [N, 720], `tints` [N, 720], `feet` [N, 2, 720], `boxes` [N, 64, 6], `cones` (a list
     of [n, 3]: x, y, colour; NaN as colour marks a cone that is ignored, see rules.md). NaN elsewhere means that
     there is no label. Besides: `key`, `session`, `layout`.
@@ -80,11 +96,12 @@ def sample(frame: Frame) -> dict[str, Tensor]:
 
 
 def scan_rows(frame: Frame) -> Array:
-    """[3, 720]: range in metres (0 where nothing came back), log(1 + intensity), whether something came back."""
+    """[4, 720]: range in metres (0 where nothing came back), log(1 + intensity), whether something came back, and the
+    height of the highest point there in metres.
+    """
     came_back = np.isfinite(frame.scan.ranges)
-    return np.stack([np.where(came_back, frame.scan.ranges, 0.0), np.log1p(frame.scan.intensity), came_back]).astype(
-        np.float32
-    )
+    near = np.where(came_back, frame.scan.ranges, 0.0)
+    return np.stack([near, np.log1p(frame.scan.intensity), came_back, frame.scan.top]).astype(np.float32)
 
 
 def box_rows(frame: Frame) -> Array:

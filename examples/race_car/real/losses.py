@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from examples.race_car import losses as simulated
 from examples.race_car.real.dataset import FARTHEST, NEAREST
 from examples.race_car.real.scoring import IGNORED_REACH
+from examples.race_car.truth import padded
 
 HIT_WEIGHT = 2.0  # of a beam on a cone; one in seven is
 
@@ -49,15 +50,18 @@ def cone_loss(prediction: Tensor, truth: Sequence[Tensor]) -> dict[str, Tensor]:
     assignment.
     """
     in_view = [cones[torch.isfinite(cones[:, 2])] for cones in truth]
-    counts = torch.stack([_counts(slots, cones) for slots, cones in zip(prediction.detach(), truth, strict=True)])
+    counts = _counts(prediction.detach(), truth)
     return simulated.cone_loss(torch.where(counts[:, :, None], prediction, torch.zeros_like(prediction)), in_view)
 
 
-def _counts(slots: Tensor, cones: Tensor) -> Tensor:
-    """Which slots [S] the end loss may look at: those in range, and not nearest to an ignored cone."""
-    distance = slots[:, :2].norm(dim=1)
+def _counts(slots: Tensor, truth: Sequence[Tensor]) -> Tensor:
+    """Which slots [B, S] the end loss may look at: those in range, and not nearest to an ignored cone."""
+    distance = slots[:, :, :2].square().sum(dim=2).sqrt()
     counts = (distance >= NEAREST) & (distance <= FARTHEST)
-    if len(cones) == 0:
+    cones, real = padded(truth)
+    if cones.shape[1] == 0:
         return counts
-    gap, nearest = torch.cdist(slots[:, :2], cones[:, :2].to(slots)).min(dim=1)
-    return counts & ~((gap < IGNORED_REACH) & torch.isnan(cones[:, 2])[nearest])
+    apart = torch.cdist(slots[:, :, :2], cones[:, :, :2].to(slots)).masked_fill(~real[:, None], torch.inf)
+    gap, nearest = apart.min(dim=2)
+    ignored = torch.isnan(cones[:, :, 2]).gather(1, nearest)
+    return counts & ~((gap < IGNORED_REACH) & ignored)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from examples.race_car.real.fusion import DEFAULT_RULES, HALF_WIDTH, Rules, evidence
-from examples.race_car.real.models import in_picture
+from examples.race_car.real.fusion import DEFAULT_RULES, Rules, evidence
+from examples.race_car.real.models import in_picture, nearness_to_boxes
 from examples.race_car.real.segments import places, segments, sum_by_slot
 
 SHARPNESS = 1.5  # how decidedly a slot listens to its most certain beams
@@ -37,7 +37,7 @@ def relaxed_fuse(
     match, boxed_colour, knows = _share_boxes(foot, torch.sigmoid(belief), boxes, rules)
     looked = (boxes[:, :, 5] >= 0).all(1)[:, None]
     expected = looked & in_picture(foot, rules.margin)
-    belief = belief + rules.support * match - rules.doubt * (1 - match) * expected
+    belief = belief - rules.caution + rules.support * match - rules.doubt * (1 - match) * expected
     colour = (1 - match * knows) * colour + match * knows * boxed_colour
 
     reach = middle.norm(dim=1, keepdim=True).clamp(min=1e-3)
@@ -52,11 +52,7 @@ def _share_boxes(foot: Tensor, existence: Tensor, boxes: Tensor, rules: Rules) -
     A box is divided among the slots near it by the squared distance in gates, so that two slots do not both have all
     of it.
     """
-    box_foot = torch.stack([(boxes[:, :, 0] + boxes[:, :, 2]) / 2 - 1024.0, boxes[:, :, 3] - 768.0], dim=2) / HALF_WIDTH
-    gate = (rules.gate_pixels + rules.gate_heights * (boxes[:, :, 3] - boxes[:, :, 1])) / HALF_WIDTH
-    offset = foot.transpose(1, 2)[:, :, None] - box_foot[:, None]
-    squared = offset.square().sum(3) / gate.square()[:, None]
-    near = torch.sigmoid(4.0 * (1.0 - squared)) * (squared < 4.0)  # a half at the gate, nothing from two gates on
+    near = nearness_to_boxes(foot.transpose(1, 2), boxes, rules.gate_pixels, rules.gate_heights)
     claim = near * existence[:, :, None] * (boxes[:, :, 5] > 0.5)[:, None]
     share = claim / (1e-3 + claim.sum(1, keepdim=True)) * near  # [B, 128, 64]
     match = share.sum(2).clamp(max=1.0)

@@ -14,6 +14,7 @@ BEAM_DEGREES = 0.25
 HEIGHTS = np.arange(0.0, 0.451, 0.05)  # metres above the ground, edges of the picture's rows
 ROWS = len(HEIGHTS) - 1
 LABEL_RADIUS = 0.35  # metres; a return nearer than this to a labelled cone is a return of that cone
+SAME = 0.3  # metres along a beam within which points belong to its return
 LOWEST, HIGHEST = 0.07, 0.45  # metres above the ground; below is grass, above is not a small cone
 
 
@@ -24,6 +25,7 @@ class Scan:
     ranges: Array  #: [720] metres, inf where nothing came back
     intensity: Array  #: [720] 0..255 of the return
     picture: Array  #: [2, 9, 720] log(1 + intensity) and occupancy at the return, by height above the ground
+    top: Array  #: [720] metres above the ground of the highest point within 0.3 m of the return
     standing: Array  #: [n, 3] every point between 0.07 and 0.45 m above the ground: x, y in metres, height in metres
 
 
@@ -56,7 +58,8 @@ def make_scan(points: Array, given: tuple[Array, Array] | None = None) -> Scan:
     if given is not None:
         ranges, intensity = (np.asarray(values, dtype=np.float32) for values in given)
     xyh = np.stack([points[standing, 0], points[standing, 1], height[standing]], axis=1)
-    return Scan(ranges, intensity, _picture(ranges, column, distance, height, points[:, 3], outside), xyh)
+    picture = _picture(ranges, column, distance, height, points[:, 3], outside)
+    return Scan(ranges, intensity, picture, _top(ranges, column, distance, height, outside), xyh)
 
 
 def beam_of(x: Array, y: Array) -> NDArray[np.int64]:
@@ -127,9 +130,18 @@ def _picture(
     row = np.floor(height / (HEIGHTS[1] - HEIGHTS[0])).astype(np.int64)
     inside = outside & (column >= 0) & (column < BEAMS) & (row >= 0) & (row < ROWS)
     row, column, distance, intensity = row[inside], column[inside], distance[inside], intensity[inside]
-    same = np.isfinite(ranges[column]) & (np.abs(distance - ranges[column]) < 0.3)
+    same = np.isfinite(ranges[column]) & (np.abs(distance - ranges[column]) < SAME)
     cell = row[same] * BEAMS + column[same]
     count = np.bincount(cell, minlength=ROWS * BEAMS).astype(np.float32)
     total = np.bincount(cell, weights=np.log1p(intensity[same]), minlength=ROWS * BEAMS)
     mean = total / np.maximum(count, 1.0)
     return np.stack([mean, np.minimum(count, 1.0)]).reshape(2, ROWS, BEAMS).astype(np.float32)
+
+
+def _top(ranges: Array, column: NDArray[np.int64], distance: Array, height: Array, outside: NDArray[np.bool_]) -> Array:
+    """The height of the highest point at each beam's return: a cone ends, a wall or a person goes on."""
+    top = np.zeros(BEAMS, dtype=np.float32)
+    inside = outside & (column >= 0) & (column < BEAMS)
+    same = np.flatnonzero(inside)[np.abs(distance[inside] - ranges[column[inside]]) < SAME]
+    np.maximum.at(top, column[same], height[same])
+    return top

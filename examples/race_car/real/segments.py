@@ -26,7 +26,7 @@ def segments(scan: Tensor) -> Tensor:
     last = torch.where(usable, index, -1).cummax(dim=1).values
     previous = torch.nn.functional.pad(last[:, :-1], (1, 0), value=-1)  # the last usable beam before this one
     before = place.gather(2, previous.clamp(min=0)[:, None].expand_as(place))
-    starts = usable & ((previous < 0) | ((place - before).norm(dim=1) > STEP))
+    starts = usable & ((previous < 0) | ((place - before).square().sum(dim=1) > STEP**2))
     slot = starts.cumsum(dim=1) - 1
     return torch.where(usable & (slot < SLOTS), slot, -1)
 

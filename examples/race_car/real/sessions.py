@@ -97,6 +97,8 @@ def parse_labels(text: str, file: str = "the labels") -> tuple[Array, Array, Arr
             left, top, right, bottom, tall, _, _, x, y, _, _ = (float(field) for field in fields[-11:])
         except ValueError as error:
             raise RecordingError(f"{file}, line {number}: {error}. The original comes from {SOURCE}.") from error
+        if not np.isfinite([left, top, right, bottom, tall, x, y]).all():
+            raise RecordingError(f"{file}, line {number}: {line[:60]!r} holds a number that is not finite.")
         colour = COLOURS[fields[0]]
         boxed = right > left and bottom > top
         if tall > 0:
@@ -167,6 +169,7 @@ def _read_frame(
         raise RecordingError(
             f"frame {number!r} of {name}.npz has the shape {cloud.shape}; points are [n, 4]: x, y, z, intensity."
         )
+    cloud = cloud[np.isfinite(cloud[:, :4]).all(axis=1)]  # a return that is nowhere is none
     cones, matched, boxes = parse_labels(file.read_text(errors="replace"), str(file))
     scan = make_scan(cloud[:, :4], given=scans.get(number))
     odometry, looked = (metadata or {}).get(int(number), (None, len(boxes) > 0))

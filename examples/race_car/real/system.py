@@ -38,14 +38,15 @@ def build(
         torch.manual_seed(seed)
         scan_model, intensity_model = ScanModel(), IntensityModel()
     lidar = component("lidar", scan_model, "scan -> hits", from_truth=encode_hits)
-    intensity = component("intensity", intensity_model, "picture, scan -> tints", from_truth=encode_tints)
+    intensity = component("intensity", intensity_model, "picture, scan, feet, boxes -> tints", from_truth=encode_tints)
     projection = component("projection", GroundToCamera(poses), "scan, rig -> feet")
     camera = component("camera", RecordedCamera(), "recorded -> boxes")
     join = fusion or soft_fusion(rules)
 
     @system
     def real_car(scan: Any, picture: Any, recorded: Any, rig: Any) -> Any:
-        return join(scan, lidar(scan), intensity(picture, scan), projection(scan, rig), camera(recorded))
+        feet, boxes = projection(scan, rig), camera(recorded)
+        return join(scan, lidar(scan), intensity(picture, scan, feet, boxes), feet, boxes)
 
     return real_car
 

@@ -1,0 +1,115 @@
+"""``python -m examples.race_car.real SESSION``: train on the recordings, and judge on a session that is elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from drivetrain import System
+from drivetrain.errors import DrivetrainError
+from drivetrain.training import AlternatingEndLoss, SimultaneousEndLoss, Stages, TrainingPattern
+from examples.race_car.real.baseline import ALONE, train
+from examples.race_car.real.calibration import calibrate
+from examples.race_car.real.dataset import RIGS, layout_of, load, rig_of, sessions_at
+from examples.race_car.real.judging import Judged, audit_words, judged, table
+from examples.race_car.real.losses import cone_loss
+from examples.race_car.real.sessions import session_names
+from examples.race_car.real.system import build
+
+PATTERNS: dict[str, tuple[TrainingPattern, Any]] = {
+    "individual": (ALONE, 1.0),
+    "simultaneous": (SimultaneousEndLoss(cone_loss), 1.0),
+    "alternating": (AlternatingEndLoss(cone_loss), 1.0),
+    "individual-simultaneous": (Stages(ALONE, SimultaneousEndLoss(cone_loss)), 0.5),
+}
+
+
+def real(
+    session: Annotated[
+        Path,
+        typer.Argument(
+            help="RECORDINGS/labels/NAME for one session, or RECORDINGS for all in it. Beside labels/ there are "
+            "points/NAME.npz (x, y, z, intensity by frame) and, if there are, metadata/NAME.json and scans_1d.npz."
+        ),
+    ],
+    path: Annotated[
+        Path | None,
+        typer.Option(help="Recordings to train on: $DRIVETRAIN_DATA/fskitti or ../shared/data/fskitti by default."),
+    ] = None,
+    pattern: Annotated[str, typer.Option(help=f"How to train: {', '.join(PATTERNS)}.")] = "individual",
+    epochs: Annotated[int, typer.Option(min=2, help="Readings of the training sessions.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the weights and the order of reading.")] = 0,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of an earlier run of the same sessions; written if not there.")
+    ] = None,
+) -> None:
+    """Train on the recorded sessions, judge on a session that is not among them, and print the table of radii.
+
+    Rules: examples/race_car/real/rules.md. What was trained on is never judged: recorded sessions of the judged one's
+    name or layout are left out of training. The rig is read off the session's name (estoril, alverca); without one,
+    the boxes find no place on the ground, and colours come from the LiDAR and the row of cones alone.
+
+    Example: python -m examples.race_car.real ../shared/data/fskitti/labels/camera_estoril_autox2
+    """
+    torch.set_num_threads(1)
+    console, begin = Console(highlight=False), time.monotonic()
+    if not console.is_terminal:
+        console.width = 130
+    try:
+        if pattern not in PATTERNS:
+            raise typer.BadParameter(f"{pattern}; there are: {', '.join(PATTERNS)}", param_hint="pattern")
+        found = judge_all(session, console, path, pattern, epochs, seed, weights)
+    except DrivetrainError as error:
+        console.print(f"[red]error:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(table(found, f"{pattern} training, judged on {len(found)} session{'s' * (len(found) > 1)}"))
+    for sentence in audit_words(found):
+        console.print(sentence)
+    console.print(f"{time.monotonic() - begin:.0f} s")
+
+
+def judge_all(
+    session: Path, console: Console, path: Path | None, pattern: str, epochs: int, seed: int, weights: Path | None
+) -> list[Judged]:
+    """Every session at the path, judged by a system that was trained on no session of its name or layout."""
+    asked = sessions_at(session)
+    for one in asked:
+        load(one)  # what is damaged is said before anything is trained
+        if rig_of(Path(one).name) < 0:
+            console.print(
+                f"{Path(one).name}: no camera rig in its name (there are: {', '.join(RIGS)}), so that its boxes "
+                "find no place on the ground; colours come from the LiDAR and the row of cones alone."
+            )
+    systems: dict[tuple[str, ...], System] = {}
+    found = []
+    for one in asked:
+        name = Path(one).name
+        others = tuple(n for n in session_names(path) if n != name and layout_of(n) != layout_of(name))
+        if others not in systems:
+            console.print(f"{name}: training on {len(others)} sessions: {', '.join(others)}")
+            systems[others] = _trained(others, path, pattern, epochs, seed, weights)
+        found.append(judged(systems[others], one))
+    return found
+
+
+def _trained(
+    sessions: tuple[str, ...], path: Path | None, pattern: str, epochs: int, seed: int, weights: Path | None
+) -> System:
+    data = load(sessions, path)
+    if weights is not None and weights.exists():
+        return build(calibrate(data), seed=seed).load(weights)
+    how, share = PATTERNS[pattern]
+    half = int(epochs * share)
+    system = train(data, how, epochs=epochs if share == 1 else (half, epochs - half), seed=seed)
+    if weights is not None:
+        system.save(weights)
+    return system
+
+
+if __name__ == "__main__":
+    typer.run(real)
