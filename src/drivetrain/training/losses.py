@@ -25,10 +25,24 @@ class Loss:
     Attributes:
         function: answers a scalar or a dict of named scalars, the *terms*.
         edges: the edges that it reads, separated by commas.
+
+    Raises:
+        DeclarationError: the function cannot be called, or a name is missing among the edges.
     """
 
-    function: LossFunction
-    edges: str
+    function: Any
+    edges: Any
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise DeclarationError(
+                f"Loss: {describe(self.function)} is no function of (predictions, truths), two dicts by edge; "
+                f'write Loss(function, "cones, hits")'
+            )
+        if not isinstance(self.edges, str) or not all(part.strip() for part in self.edges.split(",")):
+            raise DeclarationError(
+                f'Loss: {self.edges!r} names no edges; write them with commas between: Loss(function, "cones, hits")'
+            )
 
 
 @dataclass(frozen=True)
@@ -53,10 +67,17 @@ class BoundLoss:
             return {}
         predictions = {edge: values[edge] if rows is None else take(values[edge], rows) for edge in self.edges}
         truths = {edge: batch.values_of(edge, rows) for edge in self.edges}
-        if self.by_edge:
-            answer = self.function(predictions, truths)
-        else:
-            answer = self.function(predictions[self.edges[0]], truths[self.edges[0]])
+        try:
+            if self.by_edge:
+                answer = self.function(predictions, truths)
+            else:
+                answer = self.function(predictions[self.edges[0]], truths[self.edges[0]])
+        except Exception as error:
+            error.add_note(
+                f"while the loss on {listed(self.edges)} was computed "
+                f"(predictions {describe(predictions)}, truths {describe(truths)})"
+            )
+            raise
         return {name: self.weight * term for name, term in self._named(answer).items()}
 
     def _named(self, answer: Any) -> dict[str, Tensor]:

@@ -80,7 +80,14 @@ def encoder(system: System, edge: str) -> FromTruth | None:
 def encoded(system: System, edge: str, truth: Any) -> Any:
     """The truth of an edge as the edge carries it, if an encoder was declared; otherwise the truth itself."""
     encode = encoder(system, edge)
-    return truth if encode is None else encode(truth)
+    if encode is None:
+        return truth
+    try:
+        return encode(truth)
+    except Exception as error:
+        name = system.graph.producer[edge].name
+        error.add_note(f"while from_truth of '{name}' encoded the truth of edge '{edge}' ({describe(truth)})")
+        raise
 
 
 class Stand:
