@@ -96,8 +96,8 @@ def markdown(
         f"of {sizes.checkpoints}) and the fusion's caution (one of {len(CAUTIONS)}) are chosen on another layout, of "
         "the other rig, by trainings that left out both: as many trials for every arm. All arms of a seed start from "
         "the same fresh models and rigs calibrated on the training sessions. Intervals are 95 %, from resampling "
-        "sessions with the sums over seeds; they hold sessions, and training noise only as far as the seeds average it. Rules: "
-        "`examples/race_car/real/rules.md`. Seven sessions are few.",
+        "sessions with the sums over seeds; they hold sessions, and training noise only as far as the "
+        "seeds average it. Rules: `examples/race_car/real/rules.md`. Seven sessions are few.",
         "## In words",
         "\n".join(f"- {sentence}" for sentence in said),
     ]
