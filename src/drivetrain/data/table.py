@@ -19,7 +19,10 @@ from drivetrain.graph.signature import KEY
 
 
 class Table(Source):
-    """A dict of arrays whose first dimensions agree; lists hold one value per sample, None where there is none."""
+    """A dict of arrays whose first dimensions agree; lists hold one value per sample, None where there is none.
+
+    A list of another length, each of whose elements has all the samples, is one value in several parts.
+    """
 
     def __init__(self, table: Mapping[str, Any], ragged: frozenset[str], labels: dict[str, Labels]) -> None:
         self.labels = labels
