@@ -44,6 +44,8 @@ def without(example, *names):
         ({"until": {"word": 1.0}}, "is judged on validation data"),
         ({"device": "abacus"}, "what fits"),
         ({"optimizer": {"encoder": torch.optim.Adam}}, "optimizer has none for 'reader'"),
+        ({"optimizer": torch.optim.LBFGS}, "LBFGS, made for 'encoder', runs the loss several times.*SGD, Adam, AdamW"),
+        ({"schedule": torch.optim.lr_scheduler.ReduceLROnPlateau}, "asks for a measured value .*StepLR"),
         ({"clip": -1.0}, "clip=-1.0: it is the largest norm of the gradient, such as clip=1.0"),
     ],
 )

@@ -16,7 +16,10 @@ from drivetrain.graph import System
 from drivetrain.training.losses import BoundLoss, bind, total
 
 Perturb = Callable[..., Any]
-"""``perturb(system, batch, loss) -> batch``: changes a batch before the step, for adversarial training."""
+"""``perturb(system, batch, loss) -> batch``: changes a batch before the step, for adversarial training.
+
+``loss`` is the pattern's own function of prediction and truth; of several losses one function of two dicts by edge.
+"""
 
 
 @dataclass(frozen=True)

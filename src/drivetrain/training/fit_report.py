@@ -16,7 +16,7 @@ from drivetrain.training.measuring import Change
 
 
 class PassCount(NamedTuple):
-    """Batches that went through a model in training, validation not counted."""
+    """Batches that went through a model in training; validation and what ``perturb`` runs are not counted."""
 
     forward: int
     backward: int

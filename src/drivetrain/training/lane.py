@@ -35,6 +35,7 @@ class Lane:
         self._sums: dict[str, float] = defaultdict(float)
         self._updates = 0
         self._used = False
+        self._everything = frozenset(node.name for node in track.system.nodes)
 
     def keep_nothing_that_moves(self, others: Sequence[Track]) -> None:
         """Cache no outputs of models that are frozen here and learn on another track of the same stage."""
@@ -101,7 +102,9 @@ class Lane:
     def _update(self, group: Sequence[Read], state: State) -> bool:
         """Update the models in turn from some batches; answers whether any sample could be used."""
         turn = self.pattern.turn(self.track, state)
-        statistics = self.turns.give(turn, self.runner.split(turn).names)
+        # a perturbation wants the gradient of the inputs, so that nothing on the way may hide it
+        live = self.runner.split(turn).names if self.pattern.perturb is None else self._everything
+        statistics = self.turns.give(turn, live)
         statistics.keep()
         try:
             taken = [self._step.take(read, turn, len(group), state) for read in group]

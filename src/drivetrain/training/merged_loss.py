@@ -33,6 +33,8 @@ class MergedLoss(TrainingPattern):
         losses: a loss for the output edge of each branch.
         weights: factors of the losses by edge; 1 where none is given.
         aggregator: for instance ``torchjd.aggregation.UPGrad()`` (Quinton and Rey 2024); None adds the gradients up.
+            One that remembers former gradients, such as ``NashMTL``, goes on from where it is: hand a new one to each
+            ``fit``; what it remembers is in no checkpoint.
     """
 
     losses: Mapping[str, Any]

@@ -55,7 +55,7 @@ class Optimizers:
         self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}
         self._each_iteration = isinstance(schedule, EveryIteration)
         make = schedule.make if isinstance(schedule, EveryIteration) else schedule
-        self.schedules = {} if make is None else {name: make(opt) for name, opt in self.by_model.items()}
+        self.schedules = {} if make is None else {name: _scheduled(make, opt) for name, opt in self.by_model.items()}
 
     def counted(self, models: Iterable[str]) -> tuple[str, ...]:
         """The names under which an update of some models counts: of weights declared twice the first name."""
@@ -159,7 +159,22 @@ def _made(make: MakeOptimizer, name: str, weights: list[nn.Parameter]) -> Optimi
             f"optimizer: the function answered {type(optimizer).__name__} for the weights of '{name}'; it answers a "
             f"torch optimizer: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
         )
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise DeclarationError(
+            f"optimizer: LBFGS, made for '{name}', runs the loss several times in a step, which patterns do not; "
+            f"optimizers that step once fit: SGD, Adam, AdamW, ..."
+        )
     return optimizer
+
+
+def _scheduled(make: MakeSchedule, optimizer: Optimizer) -> LRScheduler:
+    schedule = make(optimizer)
+    if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        raise DeclarationError(
+            "schedule: ReduceLROnPlateau asks for a measured value at every step; schedules that count epochs or "
+            "updates fit: StepLR, CosineAnnealingLR, OneCycleLR, ..."
+        )
+    return schedule
 
 
 def _clip(weights: list[nn.Parameter], clip: Clip, refuse: bool) -> None:
