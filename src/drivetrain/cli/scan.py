@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +50,8 @@ def scan(
     if path is None:
         raise typer.BadParameter("name the folder of a repository: drivetrain scan PATH")
     if commits:
-        return _commits(path, stages, commits, as_json)
+        _commits(path, stages, commits, as_json)
+        return
     conditions = [_condition(text) for text in fail_if or ()]
     report = scan_repository(path, counting=counting, stages=stages, seconds=seconds)
     if svg is not None:
@@ -79,7 +80,7 @@ def _draw(report: ScanReport, path: Path) -> None:
         raise typer.BadParameter(f"cannot write {path}: {error.strerror or error}") from error
 
 
-_COMPARE = {
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "==": operator.eq,
@@ -90,7 +91,7 @@ _COMPARE = {
 _CONDITION = re.compile(rf"\s*(\w[\w' -]*?)\s*({'|'.join(_COMPARE)})\s*(\d+)\s*")
 
 
-def _condition(text: str) -> tuple[str, str, type[operator.le], int]:
+def _condition(text: str) -> tuple[str, str, Callable[[int, int], bool], int]:
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise DataError(f'--fail-if {text!r} is no condition; write one such as "models > 3" or "notices > 0"')

@@ -16,7 +16,7 @@ from pathlib import Path
 from drivetrain.errors import DataError
 from drivetrain.mining.libraries import Names, libraries_of
 from drivetrain.mining.notebooks import parse_notebook, script
-from drivetrain.mining.outline import outline
+from drivetrain.mining.outline import Outline, outline
 from drivetrain.mining.parsing import parse, parsed
 
 STAGES = ("Acquisition", "Preparation", "Modeling", "Training", "Evaluation", "Prediction")
@@ -71,9 +71,10 @@ class ResolvedNames(AbstractStageMapping):
 
     def stages(self, data: bytes, path: str) -> frozenset[str]:
         source = parse_notebook(data, path) if path.endswith(".ipynb") else parse(data, path)
-        if source is None:
-            return frozenset()
-        read = outline(source)
+        return frozenset() if source is None else self.of(outline(source))
+
+    def of(self, read: Outline) -> frozenset[str]:
+        """The stages of a file whose calls are known already."""
         imported = {name.partition(".")[0] for name in read.imports if not name.startswith(".")}
         learns = bool(libraries_of(read))
         found = set()
@@ -93,7 +94,7 @@ def stage_mapping(name: str, dictionary: str | Path | None = None) -> AbstractSt
         dictionary: the file of the published one; looked for as ``dictionary_path`` says if not given.
     """
     if name == "resolved":
-        return _resolved()
+        return resolved_mapping()
     if name == "idowu2024":
         return published(dictionary_path() if dictionary is None else dictionary)
     raise DataError(f"no mapping of calls to stages {name!r}; there are: resolved, idowu2024")
@@ -129,7 +130,8 @@ def published(path: str | Path) -> BareNames:
 
 
 @cache
-def _resolved() -> ResolvedNames:
+def resolved_mapping() -> ResolvedNames:
+    """Our own mapping, ``stages.toml``."""
     data = tomllib.loads(files("drivetrain.mining").joinpath("stages.toml").read_text("utf-8"))
     by_stage = {stage: Names(data[stage]["calls"]) for stage in STAGES}
     return ResolvedNames(by_stage, {name: stage for stage in STAGES for name in data[stage].get("methods", ())})

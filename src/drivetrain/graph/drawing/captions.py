@@ -26,7 +26,9 @@ def inner(call: Call) -> Graph | None:
 
 
 def caption(call: Call) -> str:
-    """``CameraNet, 12.3 k weights`` or ``code, radius=0.5``."""
+    """``CameraNet, 12.3 k weights`` or ``code, radius=0.5``; a component that was only read about says it itself."""
+    if said := getattr(call.component, "caption", ""):
+        return _cut(said)
     words = [type(call.component.thing).__name__ if kind(call) == MODEL else kind(call)]
     if kind(call) == MODEL:
         words.append(_size(call.component))
