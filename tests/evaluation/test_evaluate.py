@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -247,3 +248,11 @@ def test_a_metric_that_fails_is_named_with_its_edge_and_what_it_was_given(car: S
 def test_a_sample_of_infinite_value_is_shown_without_an_interval(car: System, data: dict[str, Any]) -> None:
     report = evaluate(car, data, {"cones": lambda prediction, truth: [float("inf")] * len(truth)})
     assert "inf [no interval]" in str(report)
+    assert "cones: no interval; the value of a sample is infinite." in str(report)
+
+
+def test_a_report_is_a_plain_value_that_can_be_sent_to_another_process(car: System, data: dict[str, Any]) -> None:
+    report = evaluate(car, data, {"cones": lambda prediction, truth: prediction == truth})
+    sent = pickle.loads(pickle.dumps(report))
+    assert sent["cones"] == report["cones"]
+    assert str(sent) == str(report)

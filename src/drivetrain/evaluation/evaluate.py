@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isinf, isnan, nan
 from typing import Any
 
 import torch
@@ -15,13 +15,22 @@ from rich.text import Text
 
 from drivetrain.data import Batch, Opened, Source
 from drivetrain.errors import DeclarationError, MissingEdgeError, UnknownNameError, listed
-from drivetrain.evaluation.metrics import Metric, is_torchmetrics, metrics_by_edge
+from drivetrain.evaluation.metrics import is_torchmetrics, metrics_by_edge
 from drivetrain.evaluation.statistics import Estimate, estimate
 from drivetrain.evaluation.tally import Rows, Tally
 from drivetrain.graph import System
 from drivetrain.graph.execution import run
 from drivetrain.graph.signature import KEY
 from drivetrain.report import Report, plain, progress
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a metric says of itself, without its function: a report is a plain value that can be sent and kept."""
+
+    edge: str
+    name: str
+    higher_is_better: bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +49,7 @@ class EvaluationReport(Report):
 
     system: str
     estimates: dict[str, Estimate]
-    metrics: dict[str, Metric]
+    metrics: dict[str, Measured]
     rows: dict[str, Rows]
     left_out: dict[str, int]
     unit: str | None
@@ -97,7 +106,7 @@ class EvaluationReport(Report):
             metric = self.metrics[name]
             units = f" in {found.units} units" if self.unit and found.units else ""
             arrow = "" if metric.higher_is_better else " (lower is better)"
-            table.add_row(*map(Text, (str(metric.edge), metric.name + arrow, found.text(), f"{found.n}{units}")))
+            table.add_row(*map(Text, (metric.edge, metric.name + arrow, found.text(), f"{found.n}{units}")))
         return Group(table, *map(Text, self.remarks()))
 
     def remarks(self) -> list[str]:
@@ -107,17 +116,7 @@ class EvaluationReport(Report):
             for name, count in self.left_out.items()
             if count
         ]
-        return said + [f"{name}: {why}" for name, found in self.estimates.items() if (why := self._why(name, found))]
-
-    def _why(self, name: str, found: Estimate) -> str:
-        """Why a number, or its interval, is missing."""
-        if isnan(found.value):
-            return "no value; the metric found nothing to divide by, or the value of a sample is NaN."
-        if found.has_interval:
-            return ""
-        if is_torchmetrics(self.metrics[name].fn):
-            return "no interval; torchmetrics keeps no samples, a function that answers one value a sample gets one."
-        return "no interval; it takes two independent units at least that have something to divide by."
+        return said + [f"{name}: {why}" for name, found in self.estimates.items() if (why := _why(found))]
 
 
 def evaluate(
@@ -178,7 +177,7 @@ def evaluate(
     return EvaluationReport(
         system.name,
         {name: _estimate(tally, confidence, seed) for name, tally in tallies.items()},
-        chosen,
+        {name: Measured(str(m.edge), m.name, m.higher_is_better) for name, m in chosen.items()},
         {name: tally.rows for name, tally in tallies.items()},
         {name: read[str(tally.metric.edge)] - tally.count for name, tally in tallies.items()},
         unit,
@@ -265,6 +264,19 @@ def _estimate(tally: Tally, confidence: float, seed: int) -> Estimate:
     if is_torchmetrics(tally.metric.fn):  # it keeps no samples that could be drawn again
         return Estimate(tally.value, nan, nan, tally.count, 0)
     return estimate(tally.rows, confidence=confidence, seed=seed)
+
+
+def _why(found: Estimate) -> str:
+    """Why a number, or its interval, is missing."""
+    if isnan(found.value):
+        return "no value; the metric found nothing to divide by, or the value of a sample is NaN."
+    if found.has_interval:
+        return ""
+    if isinf(found.value):
+        return "no interval; the value of a sample is infinite."
+    if not found.units:
+        return "no interval; torchmetrics keeps no samples, a function that answers one value a sample gets one."
+    return "no interval; it takes two independent units at least that have something to divide by."
 
 
 def _check_judged(system: System, tally: Tally, source: Source, needs: tuple[str, ...]) -> None:
