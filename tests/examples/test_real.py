@@ -15,6 +15,7 @@ from examples.race_car import real
 from examples.race_car.real.audit import register
 from examples.race_car.real.augmentation import mirrored, turned
 from examples.race_car.real.candidates import candidates
+from examples.race_car.real.committee import committee
 from examples.race_car.real.dataset import YELLOW
 from examples.race_car.real.fusion import doubled, fuse
 from examples.race_car.real.models import NOMINAL_POSE, project, to_ground
@@ -320,6 +321,16 @@ def test_a_rig_that_was_not_calibrated_places_no_box(folder: Path) -> None:
     assert system(*(data[name] for name in system.inputs)).isfinite().all()
 
 
+def test_a_committee_answers_with_the_mean_of_its_members(folder: Path) -> None:
+    data = real.load(SESSION, folder)
+    one, other = real.build(seed=1).eval(), real.build(seed=2).eval()
+    both = committee([one, other]).eval()
+    values = [system.trace({name: data[name] for name in system.inputs}) for system in (one, other, both)]
+    for edge in ("hits", "tints"):
+        torch.testing.assert_close(values[2][edge], (values[0][edge] + values[1][edge]) / 2, atol=1e-5, rtol=1e-4)
+    assert committee([one]) is one
+
+
 def slots(*cones: tuple[float, float, float, float]) -> torch.Tensor:
     return torch.cat([torch.tensor(cones), torch.zeros(4, 4)])
 
@@ -451,6 +462,86 @@ def test_calibration_on_other_sessions_places_the_boxes_of_a_session_that_it_nev
     feet = system.component("projection")(unseen["scan"], unseen["rig"]).detach()
     error = 1024 * (feet - unseen["feet"]).norm(dim=1)
     assert error[error.isfinite()].median() < 30  # pixels of 2048
+
+
+def unseen(folder: Path, name: str) -> Path:
+    """The made-up session under another name: what somebody else's recordings look like."""
+    for kind, ending in (("labels", ""), ("points", ".npz"), ("metadata", ".json")):
+        (folder / kind / f"{SESSION}{ending}").rename(folder / kind / f"{name}{ending}")
+    return folder / "labels" / name
+
+
+def run_on(*arguments: object) -> Any:
+    from typer.testing import CliRunner
+
+    from examples.race_car.real.__main__ import app
+
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_command_says_what_a_session_is_where_there_is_none(folder: Path) -> None:
+    result = run_on(folder / "points")
+    assert result.exit_code == 1
+    assert "RECORDINGS/labels/NAME" in " ".join(result.output.split())
+
+
+def test_the_command_names_the_damage_of_a_session_before_it_trains(folder: Path) -> None:
+    (folder / "labels" / SESSION / "0000002.txt").write_text("blue_cone 1 2\n")
+    result = run_on(folder)
+    assert result.exit_code == 1
+    assert "0000002.txt, line 1: found 'blue_cone 1 2'" in " ".join(result.output.split())
+    assert "training on" not in result.output
+
+
+def test_the_command_lists_the_patterns(folder: Path) -> None:
+    result = run_on(folder, "--pattern", "guessing")
+    assert result.exit_code == 2
+    assert "individual-simultaneous" in result.output
+
+
+@pytest.mark.timeout(300)
+def test_the_command_judges_a_session_of_an_unknown_rig_by_one_that_it_trained_on(tmp_path: Path, folder: Path) -> None:
+    import shutil
+
+    theirs = unseen(Path(shutil.copytree(folder, tmp_path / "theirs")), "camera_monza_trackdrive")
+    result = run_on(theirs, "--path", folder, "--epochs", 2, "--members", 1, "--weights", tmp_path / "car")
+    words = " ".join(result.output.split())
+    assert result.exit_code == 0, result.output
+    assert "camera_monza_trackdrive: no camera rig in its name (there are: estoril, alverca)" in words
+    assert f"training on 1 sessions: {SESSION}" in words
+    for row in ("0.3 m", "0.5 m", "0.75 m", "1 m", "inventions"):
+        assert row in words
+    again = run_on(theirs, "--path", folder, "--epochs", 2, "--members", 1, "--weights", tmp_path / "car")
+    assert "weights are those of" in " ".join(again.output.split())
+
+
+def test_a_session_that_was_trained_on_is_left_out_of_training(folder: Path) -> None:
+    result = run_on(folder, "--path", folder)
+    assert result.exit_code == 1
+    assert "no session to train on" in " ".join(result.output.split())
+
+
+@needs_recordings
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_session_under_another_name_and_without_a_scan_file_is_judged_as_well(tmp_path: Path) -> None:
+    import shutil
+
+    name, root = "camera_estoril_autox2", real.recordings_path()
+    theirs = tmp_path / "labels" / "camera_estoril_unseen"
+    shutil.copytree(root / "labels" / name, theirs)
+    for kind, ending in (("points", ".npz"), ("metadata", ".json")):
+        (tmp_path / kind).mkdir()
+        shutil.copy(root / kind / f"{name}{ending}", tmp_path / kind / f"camera_estoril_unseen{ending}")
+    from examples.race_car.real.baseline import train
+    from examples.race_car.real.judging import SCORES, judged
+
+    system = train(real.load(["camera_estoril_autox1", "camera_alverca_autox_may2"]), epochs=4)
+    found = judged(system, str(theirs))
+    assert found.session == "camera_estoril_unseen"
+    total = found.units["0.5 m"].sum(0)
+    assert SCORES["F1"](total) > 0.7
+    assert SCORES["position error (m)"](total) < 0.15
 
 
 @needs_recordings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +17,11 @@ from drivetrain.errors import DrivetrainError
 from drivetrain.training import AlternatingEndLoss, SimultaneousEndLoss, Stages, TrainingPattern
 from examples.race_car.real.baseline import ALONE, train
 from examples.race_car.real.calibration import calibrate
+from examples.race_car.real.committee import committee
 from examples.race_car.real.dataset import RIGS, layout_of, load, rig_of, sessions_at
 from examples.race_car.real.judging import Judged, audit_words, judged, table
 from examples.race_car.real.losses import cone_loss
-from examples.race_car.real.sessions import session_names
+from examples.race_car.real.sessions import RecordingError, session_names
 from examples.race_car.real.system import build
 
 PATTERNS: dict[str, tuple[TrainingPattern, Any]] = {
@@ -44,8 +47,9 @@ def real(
     pattern: Annotated[str, typer.Option(help=f"How to train: {', '.join(PATTERNS)}.")] = "individual",
     epochs: Annotated[int, typer.Option(min=2, help="Readings of the training sessions.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of reading.")] = 0,
+    members: Annotated[int, typer.Option(min=1, help="Trainings from different starts that answer together.")] = 3,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of an earlier run of the same sessions; written if not there.")
+        Path | None, typer.Option(help="Folder of weights: those of the same training are read, others written.")
     ] = None,
 ) -> None:
     """Train on the recorded sessions, judge on a session that is not among them, and print the table of radii.
@@ -63,7 +67,8 @@ def real(
     try:
         if pattern not in PATTERNS:
             raise typer.BadParameter(f"{pattern}; there are: {', '.join(PATTERNS)}", param_hint="pattern")
-        found = judge_all(session, console, path, pattern, epochs, seed, weights)
+        course = Course(path, pattern, epochs, seed, members, weights)
+        found = judge_all(session, course, console)
     except DrivetrainError as error:
         console.print(f"[red]error:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
@@ -73,9 +78,26 @@ def real(
     console.print(f"{time.monotonic() - begin:.0f} s")
 
 
-def judge_all(
-    session: Path, console: Console, path: Path | None, pattern: str, epochs: int, seed: int, weights: Path | None
-) -> list[Judged]:
+@dataclass(frozen=True)
+class Course:
+    """How to train: the command's options."""
+
+    path: Path | None
+    pattern: str
+    epochs: int
+    seed: int
+    members: int
+    weights: Path | None
+
+    def file(self, sessions: tuple[str, ...], member: int) -> Path | None:
+        """Where the weights of one member lie: the name tells everything that they depend on."""
+        if self.weights is None:
+            return None
+        told = repr((sessions, self.pattern, self.epochs, self.seed, member))
+        return self.weights / f"{self.pattern}-{sha256(told.encode()).hexdigest()[:12]}.safetensors"
+
+
+def judge_all(session: Path, course: Course, console: Console) -> list[Judged]:
     """Every session at the path, judged by a system that was trained on no session of its name or layout."""
     asked = sessions_at(session)
     for one in asked:
@@ -89,27 +111,40 @@ def judge_all(
     found = []
     for one in asked:
         name = Path(one).name
-        others = tuple(n for n in session_names(path) if n != name and layout_of(n) != layout_of(name))
+        recorded = session_names(course.path)
+        others = tuple(other for other in recorded if other != name and layout_of(other) != layout_of(name))
+        if not others:
+            raise RecordingError(
+                f"no session to train on: of {', '.join(recorded)} none has another name and layout than {name}. "
+                "Say where there are others: --path RECORDINGS."
+            )
         if others not in systems:
             console.print(f"{name}: training on {len(others)} sessions: {', '.join(others)}")
-            systems[others] = _trained(others, path, pattern, epochs, seed, weights)
+            systems[others] = _trained(others, course, console)
         found.append(judged(systems[others], one))
     return found
 
 
-def _trained(
-    sessions: tuple[str, ...], path: Path | None, pattern: str, epochs: int, seed: int, weights: Path | None
-) -> System:
-    data = load(sessions, path)
-    if weights is not None and weights.exists():
-        return build(calibrate(data), seed=seed).load(weights)
-    how, share = PATTERNS[pattern]
-    half = int(epochs * share)
-    system = train(data, how, epochs=epochs if share == 1 else (half, epochs - half), seed=seed)
-    if weights is not None:
-        system.save(weights)
-    return system
+def _trained(sessions: tuple[str, ...], course: Course, console: Console) -> System:
+    data = load(sessions, course.path)
+    (how, share), members = PATTERNS[course.pattern], []
+    half = int(course.epochs * share)
+    epochs = course.epochs if share == 1 else (half, course.epochs - half)
+    for member in range(course.members):
+        file, seed = course.file(sessions, member), course.seed + member
+        if file is not None and file.exists():
+            console.print(f"weights are those of {file.name}")
+            members.append(build(calibrate(data), seed=seed).load(file))
+            continue
+        members.append(train(data, how, epochs=epochs, seed=seed))
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            members[-1].save(file)
+    return committee(members)
 
+
+app = typer.Typer(add_completion=False)
+app.command()(real)
 
 if __name__ == "__main__":
-    typer.run(real)
+    app()

@@ -15,6 +15,7 @@ from rich.console import Console
 from drivetrain import System, fit
 from drivetrain.training import Individual, TrainingPattern
 from examples.race_car.real.calibration import calibrate
+from examples.race_car.real.committee import committee
 from examples.race_car.real.dataset import leave_one_layout_out, load
 from examples.race_car.real.judging import audit_words, judged, table
 from examples.race_car.real.losses import foot_loss, hit_loss, tint_loss
@@ -40,13 +41,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--path", help="folder with labels/, points/, metadata/; default: see docs/race-car-real.md")
     parser.add_argument("--epochs", type=int, default=8, help="readings of the training sessions (default 8)")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of reading (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first member's weights and order (default 0)")
+    parser.add_argument("--members", type=int, default=3, help="trainings that answer together (default 3)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     console, found = Console(width=120, highlight=False), []
     for layout, others, own in leave_one_layout_out(session_names(options.path)):
         console.print(f"layout {layout} is left out; training on {len(others)} sessions of others")
-        system = train(load(others, options.path), epochs=options.epochs, seed=options.seed)
+        seeds = range(options.seed, options.seed + options.members)
+        system = committee([train(load(others, options.path), epochs=options.epochs, seed=seed) for seed in seeds])
         found += [judged(system, name, options.path) for name in own]
     console.print(table(found, "individual training, leave one layout out"))
     for sentence in audit_words(found):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from drivetrain import System
 from examples.race_car.real.audit import GROUPS, SessionAudit
+from examples.race_car.real.committee import Mean
 from examples.race_car.real.dataset import load
 from examples.race_car.real.models import GroundToCamera, in_picture
 from examples.race_car.real.scoring import HEADLINE, RADII, Verdict, judge
@@ -60,7 +61,7 @@ def judged(system: System, name: str, path: Any = None) -> Judged:
     verdicts[f"{HEADLINE:g} m, {UNBOXED}"] = [
         judge(*one) for one in zip(cones, without_boxed(data, frames), strict=True)
     ]
-    projection, rig = system.component("projection").thing, int(data["rig"][0])
+    projection, rig = projection_of(system), int(data["rig"][0])
     pose = projection.pose[rig].detach() if rig >= 0 and projection.known[rig] else None
     units = {
         row: np.array([tally(found[at : at + STRETCH]) for at in range(0, len(found), STRETCH)])
@@ -91,13 +92,22 @@ def table(sessions: Sequence[Judged], title: str) -> Table:
 
 def audit_words(sessions: Sequence[Judged]) -> list[str]:
     """What the inventions within 0.5 m probably are, and the precision without those that have other evidence."""
-    groups = sum((one.groups for one in sessions), Counter())
+    groups: Counter[str] = sum((one.groups for one in sessions), Counter())
     total = np.array([one.units[f"{HEADLINE:g} m"].sum(0) for one in sessions]).sum(0)
     unlabelled = groups["label elsewhere"] + groups["box"]
-    return [
-        f"{groups.total()} inventions: " + ", ".join(f"{groups[group]} {group}" for group in GROUPS),
-        f"precision {total[0] / total[1]:.3f}; audited {total[0] / (total[1] - unlabelled):.3f}",
-    ]
+    said = f"{groups.total()} inventions: " + ", ".join(f"{groups[group]} {group}" for group in GROUPS)
+    if total[1] <= unlabelled:
+        return [said, "precision: nothing was predicted that counts"]
+    return [said, f"precision {total[0] / total[1]:.3f}; audited {total[0] / (total[1] - unlabelled):.3f}"]
+
+
+def projection_of(system: System) -> GroundToCamera:
+    """The system's projection; of a committee the first member's."""
+    projection = system.component("projection").thing
+    if isinstance(projection, Mean):
+        projection = projection.members[0]
+    assert isinstance(projection, GroundToCamera)
+    return projection
 
 
 def predict(system: System, data: dict[str, Any]) -> torch.Tensor:
@@ -116,18 +126,18 @@ def tally(verdicts: list[Verdict]) -> Tally:
 
 def interval(score: Callable[[Tally], Any], tallies: Tally, draws: int = 10_000) -> tuple[float, float, float]:
     """The score over all units, and its 95 % interval from resampling them: tallies [units, 5]; NaN for one unit."""
-    if len(tallies) < 2:
-        return float(score(tallies.sum(0))), np.nan, np.nan
     chosen = np.random.default_rng(0).integers(0, len(tallies), size=(draws, len(tallies)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = np.nanpercentile(score(tallies[chosen].sum(1)), [2.5, 97.5])
-    return float(score(tallies.sum(0))), float(low), float(high)
+    with np.errstate(invalid="ignore", divide="ignore"):  # nothing predicted has no precision: NaN
+        value, drawn = score(tallies.sum(0)), score(tallies[chosen].sum(1))
+    if len(tallies) < 2 or np.isnan(drawn).all():
+        return float(value), np.nan, np.nan
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(value), float(low), float(high)
 
 
 def in_camera(data: dict[str, Any], cones: torch.Tensor, system: System) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Predictions and truths inside the camera's picture alone; none of a frame at which no camera looked."""
-    projection = system.component("projection").thing
-    assert isinstance(projection, GroundToCamera)
+    projection = projection_of(system)
     kept, truths = cones.clone(), []
     for index, truth in enumerate(data["cones"]):
         looked, rig = bool((data["recorded"][index, :, 5] >= 0).all()), int(data["rig"][index])
