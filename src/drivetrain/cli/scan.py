@@ -12,11 +12,15 @@ from typing import Annotated
 import typer
 
 from drivetrain.errors import DataError, listed
+from drivetrain.experiments.over_machines import over_machines
 from drivetrain.graph.weights import write_whole
 from drivetrain.mining.history import commit_stages
 from drivetrain.mining.scan import scan as scan_repository
 from drivetrain.mining.scan_report import ScanReport
 from drivetrain.mining.stages import STAGES, stage_mapping
+from drivetrain.mining.study import over_cores, study
+from drivetrain.mining.study_report import StudyReport
+from drivetrain.page import Page, table, text
 
 FAILED = 1  # the exit code when a condition of --fail-if holds; 2 is for what was asked wrongly
 
@@ -42,17 +46,39 @@ def scan(
         list[str] | None,
         typer.Option(metavar="CONDITION", help='Exit with 1 if it holds: "models > 3", "tests_of_models == 0".'),
     ] = None,
+    repos: Annotated[
+        Path | None, typer.Option(metavar="LIST.csv", help="Study many: a column path, url or full_name says where.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Of a study: its rows, as Parquet.")] = Path(
+        "study.parquet"
+    ),
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="Of a study: its statistics, as HTML.")] = None,
+    workers: Annotated[int, typer.Option(help="Of a study: repositories at once; 0 is one per core.")] = 0,
+    min_stars: Annotated[int, typer.Option(help="Of a study: leave out what fewer people marked.")] = 0,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help='Of a study: run on a Ray cluster, "local" or "auto".')
+    ] = None,
 ) -> None:
     """Say which models a repository holds, how they are integrated, trained and tested. Nothing of it is run.
 
     Example:  drivetrain scan path/to/repository --svg system.svg --fail-if "tests_of_models == 0"
+              drivetrain scan --repos list.csv --out study.parquet --page study.html
     """
+    if repos is not None:
+        if path is not None:
+            raise typer.BadParameter("PATH is one repository, --repos a list of them; choose one")
+        engine = over_cores(workers) if ray is None else over_machines(ray)
+        studied = study(repos, out, stages=stages, seconds=seconds, run=engine, minimum_stars=min_stars)
+        if page is not None:
+            _page(studied).write(page)
+        typer.echo(json.dumps(studied.to_dict(), indent=2) if as_json else str(studied))
+        return
     if path is None:
-        raise typer.BadParameter("name the folder of a repository: drivetrain scan PATH")
+        raise typer.BadParameter("name the folder of a repository: drivetrain scan PATH; or a list: --repos LIST.csv")
     if commits:
         _commits(path, stages, commits, as_json)
         return
-    conditions = [_condition(text) for text in fail_if or ()]
+    conditions = [_condition(words) for words in fail_if or ()]
     report = scan_repository(path, counting=counting, stages=stages, seconds=seconds)
     if svg is not None:
         _draw(report, svg)
@@ -62,11 +88,26 @@ def scan(
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
         typer.echo(str(report))
-    failed = [text for text, name, compare, number in conditions if compare(_measure(report, name), number)]
-    for text in failed:
-        typer.echo(f"failed: {text}", err=True)
+    failed = [words for words, name, compare, number in conditions if compare(_measure(report, name), number)]
+    for words in failed:
+        typer.echo(f"failed: {words}", err=True)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _page(studied: StudyReport) -> Page:
+    """The statistics of a study as a page."""
+    made = Page("How models are integrated in practice")
+    failed = len(studied.rows) - len(studied.read)
+    made = made.add(
+        text(
+            f"{len(studied.rows)} repositories were read by `drivetrain scan`; {failed} of them could not be read. "
+            f"Nothing of them was run. A share stands with its 95 % interval."
+        )
+    )
+    for one in studied.tables():
+        made = made.add(text(f"# {one.title}"), table(one.headers, one.rows, one.caption))
+    return made
 
 
 def _draw(report: ScanReport, path: Path) -> None:
@@ -91,11 +132,11 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 _CONDITION = re.compile(rf"\s*(\w[\w' -]*?)\s*({'|'.join(_COMPARE)})\s*(\d+)\s*")
 
 
-def _condition(text: str) -> tuple[str, str, Callable[[int, int], bool], int]:
-    found = _CONDITION.fullmatch(text)
+def _condition(words: str) -> tuple[str, str, Callable[[int, int], bool], int]:
+    found = _CONDITION.fullmatch(words)
     if found is None:
-        raise DataError(f'--fail-if {text!r} is no condition; write one such as "models > 3" or "notices > 0"')
-    return text, found[1], _COMPARE[found[2]], int(found[3])
+        raise DataError(f'--fail-if {words!r} is no condition; write one such as "models > 3" or "notices > 0"')
+    return words, found[1], _COMPARE[found[2]], int(found[3])
 
 
 def _measure(report: ScanReport, name: str) -> int:

@@ -31,6 +31,11 @@ _QUIET = {
     "LC_ALL": "C",
 }
 _SECONDS = 120  # for one question
+_FETCHING = 600  # seconds, for one repository
+# Where repositories may come from; ssh and git's own helpers could be made to start programs.
+_FETCHABLE = tuple(
+    word for protocol in ("https", "http", "file") for word in ("-c", f"protocol.{protocol}.allow=always")
+)
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -63,6 +68,35 @@ def git(repository: Path, *question: str) -> bytes:
         why = next((line for line in said if line.startswith("fatal: ")), said[-1])
         raise DataError(f"git {question[0]} failed in {repository}: {why}")
     return run.stdout
+
+
+def is_repository(folder: Path, *, bare: bool = False) -> bool:
+    """Whether a folder has a history in git; or whether it is nothing but one."""
+    alone = all((folder / part).exists() for part in ("HEAD", "objects", "refs"))
+    return alone or (not bare and (folder / ".git").exists())
+
+
+def fetch(address: str, commit: str, folder: Path) -> None:
+    """Bring one commit, without what went before, into a new folder that holds the history alone.
+
+    Raises:
+        DataError: there is no such repository or commit, or it took longer than ten minutes.
+    """
+    folder.mkdir()
+    git(folder, "init", "-q", "--bare")
+    words = ("fetch", "-q", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", address, commit)
+    try:
+        run = subprocess.run(
+            ["git", "--no-pager", *_HARMLESS, *_FETCHABLE, "-C", str(folder), *words],
+            capture_output=True,
+            env=_surroundings(),
+            timeout=_FETCHING,
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{address} did not arrive within {_FETCHING} s") from None
+    if run.returncode:
+        said = run.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
+        raise DataError(f"{address} could not be fetched at {commit}: {said[-1]}")
 
 
 def commits(repository: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,13 @@ PERSON, PAPER = "person", "paper"
 
 
 def scan(
-    path: str | Path, *, counting: str = PERSON, stages: str = "resolved", seconds: float = 60.0, name: str = ""
+    path: str | Path,
+    *,
+    counting: str = PERSON,
+    stages: str = "resolved",
+    seconds: float = 60.0,
+    name: str = "",
+    early: Callable[[ScanReport], None] | None = None,
 ) -> ScanReport:
     """Read a repository and say which models it holds, how they meet, how they are trained and tested.
 
@@ -39,6 +46,7 @@ def scan(
         stages: the mapping of calls to stages of development: ``"resolved"``, or ``"idowu2024"`` as published.
         seconds: after which the report is made of what was found until then.
         name: of the repository; that of the folder if empty.
+        early: called with what was counted, before the models are followed; for whoever may have to stop that.
 
     Raises:
         DataError: there is no folder at the path, or no such way of counting or mapping.
@@ -57,8 +65,6 @@ def scan(
     with without_collection():
         reading = read_sources(listing, until=started + 0.5 * seconds)
         found = facts(listing, [outline(source) for source in reading.sources], until=started + 0.6 * seconds)
-        wiring, notices = _followed(reading.sources, until)
-        found_integrations, trained, more = _patterns(wiring, reading.sources)
     if stages != "resolved":
         files = [FileStages(file.path, ordered(mapping.stages(data, file.path))) for file, data in _python(listing)]
         by_file = {file.path: file.stages for file in files if file.stages}
@@ -74,15 +80,29 @@ def scan(
         libraries=libraries,
         ml_files=tuple(sorted({file for library in libraries for file in library.files})),
         model_files=model_files,
-        wiring=wiring,
-        integrations=found_integrations,
-        training=trained,
         stages=found.stages,
-        tests=_tests(found, wiring),
+        tests=found.tested.of_models,
         seconds=time.monotonic() - started,
-        notices=(*listing.notices, *reading.notices, *wiring.notices, *notices, *more),
+        notices=(*listing.notices, *reading.notices),
     )
-    return ScanReport(repository, found, counting, stages)
+    if early is not None:
+        early(ScanReport(repository, found, counting, stages))
+    with without_collection():
+        repository = _with_models(repository, found, reading.sources, until)
+    return ScanReport(replace(repository, seconds=time.monotonic() - started), found, counting, stages)
+
+
+def _with_models(repository: Repository, found: Facts, sources: tuple[Source, ...], until: float) -> Repository:
+    wiring, notices = _followed(sources, until)
+    integrated, trained, more = _patterns(wiring, sources)
+    return replace(
+        repository,
+        wiring=wiring,
+        integrations=integrated,
+        training=trained,
+        tests=_tests(found, wiring),
+        notices=(*repository.notices, *wiring.notices, *notices, *more),
+    )
 
 
 def _python(listing: Listing) -> list[tuple[File, bytes]]:
