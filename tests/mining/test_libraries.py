@@ -97,6 +97,24 @@ def test_the_paper_counts_first_components_of_what_python_3_parses(tmp_path: Pat
     assert [file.path for file in model_files_as_paper(everything)] == ["e.pb", "weights/a.h5", "weights/c.pth"]
 
 
+def test_the_paper_counts_links_by_name_and_by_the_file_they_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text("import sklearn")
+    root = tmp_path / "repository"
+    write(root, {"a.py": "import torch"})
+    for name, leads in (
+        ("b.py", "a.py"),
+        ("c.py", "../outside.py"),
+        ("d.py", "absent"),
+        ("tool.pt", "a.py"),
+        ("e.py", "e.py"),
+    ):
+        (root / name).symlink_to(leads)
+    listing = walk(root, everything=True)
+    assert used_as_paper(listing) == (Library("torch", ("a.py", "b.py")),)
+    assert [file.path for file in model_files_as_paper(listing)] == ["tool.pt"]
+    assert [file.path for file in listing.files] == ["a.py"]
+
+
 def test_a_model_file_is_known_by_what_is_in_it_and_never_loaded(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -156,15 +156,17 @@ def test_programs_named_in_the_settings_of_a_repository_are_not_run(history: Pat
     assert not (tmp_path / "ran").exists()
 
 
-def test_links_of_a_commit_are_not_written(history: Path, tmp_path: Path) -> None:
+def test_links_of_a_commit_that_lead_out_of_it_are_not_written(history: Path, tmp_path: Path) -> None:
     (history / "link.py").symlink_to("/etc/passwd")
+    (history / "up.py").symlink_to("../../small.csv")
+    (history / "same.txt").symlink_to("b.txt")
     subprocess.run(["git", "-C", str(history), "add", "-A"], check=True)
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     subprocess.run(["git", "-C", str(history), *identity, "commit", "-q", "-m", "link"], check=True)
     folder = tmp_path / "written"
     folder.mkdir()
     write_commit(history, "HEAD", folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["b.txt", "n.ipynb"]
+    assert sorted(path.name for path in folder.iterdir()) == ["b.txt", "n.ipynb", "same.txt"]
 
 
 @pytest.mark.slow

@@ -56,11 +56,13 @@ class Listing:
         root: the folder that was walked.
         files: every regular file that counts.
         notices: what was left out and why.
+        links: links to what looks like files; they are listed by name, and followed only on purpose.
     """
 
     root: Path
     files: tuple[File, ...]
     notices: tuple[str, ...] = ()
+    links: tuple[File, ...] = ()
 
     def having(self, *suffixes: str) -> tuple[File, ...]:
         """The files with any of these suffixes: ``listing.having(".py", ".ipynb")``."""
@@ -83,13 +85,16 @@ def walk(root: str | Path, *, everything: bool = False, most_files: int = MOST_F
         found = "a file" if folder.is_file() else "nothing"
         raise DataError(f"scan reads a folder, found {found} at {folder}; write: drivetrain scan PATH-OF-A-REPOSITORY")
     files: list[File] = []
+    links: list[File] = []
     notices: list[str] = []
-    for file in _files(folder, _HISTORIES if everything else _HISTORIES | _NOT_THEIRS, not everything, notices):
+    skipped = _HISTORIES if everything else _HISTORIES | _NOT_THEIRS
+    for file in _files(folder, skipped, not everything, notices, links):
         if len(files) == most_files:
             notices.append(f"the repository has more than {most_files} files; only the first {most_files} were listed")
             break
         files.append(file)
-    return Listing(folder, tuple(sorted(files, key=lambda file: file.path)), tuple(notices))
+    files.sort(key=lambda file: file.path)
+    return Listing(folder, tuple(files), tuple(notices), tuple(sorted(links, key=lambda file: file.path)))
 
 
 def read(listing: Listing, file: File, most: int) -> bytes | None:
@@ -105,7 +110,19 @@ def read(listing: Listing, file: File, most: int) -> bytes | None:
             return None
 
 
-def _files(root: Path, skipped: frozenset[str], skip_environments: bool, notices: list[str]) -> Iterator[File]:
+def target(listing: Listing, link: File) -> File | None:
+    """The listed file that a link stands for; None if it leads out of the repository or nowhere."""
+    try:
+        reached = (listing.root / link.path).resolve(strict=True)
+        path = reached.relative_to(listing.root.resolve()).as_posix()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return next((file for file in listing.files if file.path == path), None)
+
+
+def _files(
+    root: Path, skipped: frozenset[str], skip_environments: bool, notices: list[str], links: list[File]
+) -> Iterator[File]:
     waiting: list[tuple[str, int]] = [("", 0)]
     while waiting:
         folder, depth = waiting.pop()
@@ -125,6 +142,9 @@ def _files(root: Path, skipped: frozenset[str], skip_environments: bool, notices
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in skipped:
                         below.append((path, depth + 1))
+                elif entry.is_symlink():
+                    path.encode()
+                    links += [] if entry.is_dir() else [File(path, 0)]
                 elif entry.is_file(follow_symlinks=False):
                     path.encode()  # a name that is no text could not be written into any report
                     yield File(path, entry.stat(follow_symlinks=False).st_size)

@@ -171,19 +171,28 @@ def contents(repository: Path) -> Iterator[Contents]:
 
 
 def write_commit(repository: Path, commit: str, folder: Path) -> None:
-    """Write the regular files of a commit into an empty folder: no link, no filter, no hook.
+    """Write the files of a commit into an empty folder: no filter, no hook, and no link that leads out of the folder.
 
     A content that the repository does not hold becomes an empty file.
     """
+    links: list[tuple[Path, bytes]] = []
+    inside = folder.resolve()
     answer = git(repository, "ls-tree", "-r", "-z", commit)
     with contents(repository) as kept:
         for entry in filter(None, answer.split(b"\0")):
             described, _, name = entry.partition(b"\t")
             mode, _, blob = described.decode().split(" ")
-            path = folder / os.fsdecode(name)
-            if mode in ("100644", "100755") and path.resolve().is_relative_to(folder.resolve()):
+            path = inside / os.fsdecode(name)
+            if mode in ("100644", "100755") and path.resolve().is_relative_to(inside):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(kept[blob] or b"")
+            elif mode == "120000":
+                links.append((path, (kept[blob] or b"").replace(b"\0", b"")))
+    for path, leads in links:  # after the files, so that none of those is written through a link
+        reached = Path(os.path.realpath(path.parent / os.fsdecode(leads)))
+        if leads and reached.is_relative_to(inside) and not os.path.lexists(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(os.fsdecode(leads))
 
 
 def _command(repository: Path, *question: str) -> list[str]:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
-from drivetrain.mining.files import Listing, read
+from drivetrain.mining.files import Listing, read, target
 from drivetrain.mining.findings import Library
 from drivetrain.mining.outline import Outline
 from drivetrain.mining.parsing import parsed
@@ -125,15 +125,17 @@ def own_modules(listing: Listing) -> frozenset[str]:
 def used_as_paper(listing: Listing) -> tuple[Library, ...]:
     """Libraries and files as in the data set of Peldszus, Knopp, Sens, Berger: every ``.py`` that Python 3 parses.
 
-    The first component of each import counts, relative or not; notebooks and what does not parse do not.
+    The first component of each import counts, relative or not; notebooks and what does not parse do not. A link counts
+    like the file it leads to, if that lies in the repository.
     """
     wanted = knowledge().of_the_paper
     by_library: dict[str, list[str]] = {}
-    for file in listing.files:
-        if file.path.endswith(".py") and (data := read(listing, file, _LARGEST)) is not None:
+    behind = [(link.path, target(listing, link)) for link in listing.links if link.path.endswith(".py")]
+    for path, file in [*((file.path, file) for file in listing.files if file.path.endswith(".py")), *behind]:
+        if file is not None and (data := read(listing, file, _LARGEST)) is not None:
             for library in _first_components(data) & wanted:
-                by_library.setdefault(library, []).append(file.path)
-    return tuple(Library(name, tuple(paths)) for name, paths in sorted(by_library.items()))
+                by_library.setdefault(library, []).append(path)
+    return tuple(Library(name, tuple(sorted(paths))) for name, paths in sorted(by_library.items()))
 
 
 def _first_components(data: bytes) -> set[str]:

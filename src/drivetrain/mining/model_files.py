@@ -40,11 +40,11 @@ def model_files(listing: Listing) -> tuple[ModelFile, ...]:
 
 
 def model_files_as_paper(listing: Listing) -> tuple[ModelFile, ...]:
-    """Every file that ends as the paper's data set counts models: ``.h5``, ``.pb``, ``.pt``, ``.pth``."""
+    """Every file or link that ends as the paper's data set counts models: ``.h5``, ``.pb``, ``.pt``, ``.pth``."""
     suffixes = knowledge().paper_suffixes
     return tuple(
         ModelFile(file.path, suffix, file.bytes)
-        for file in listing.files
+        for file in sorted((*listing.files, *listing.links), key=lambda file: file.path)
         for suffix in suffixes
         if file.path.endswith(suffix)
     )
