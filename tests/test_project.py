@@ -17,7 +17,7 @@ PYTHON_FILES = [*SOURCES, *(f for d in ("examples", "benchmarks") for f in sorte
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
 TRAINERS = ["jax", "keras", "lightning", "lightning_fabric", "sklearn", "tensorflow", "torchvision", "ultralytics"]
-EXTRAS = [*TRAINERS, "beartype", "mlflow", "onnx", "onnxruntime", "ray", "torchmetrics"]
+EXTRAS = [*TRAINERS, "beartype", "mlflow", "onnx", "onnxruntime", "parso", "pyarrow", "ray", "torchmetrics"]
 
 
 def test_importing_drivetrain_imports_no_framework_that_the_user_has_not_brought() -> None:
