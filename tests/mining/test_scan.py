@@ -221,6 +221,21 @@ def test_the_command_prints_draws_and_sketches(repository: Path, tmp_path: Path)
     assert "component(" in shown
 
 
+def test_a_repository_is_read_as_it_was_at_a_commit(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": "import torch"})
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for words in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-q", "-m", "first")):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    (tmp_path / "a.py").write_text("import keras")
+
+    def libraries(*words: str) -> list[str]:
+        return [one["name"] for one in json.loads(run(*words, "--json")[1])["repository"]["libraries"]]
+
+    assert libraries(str(tmp_path)) == ["Keras"]
+    assert libraries(str(tmp_path), "--at", "HEAD") == ["PyTorch"]
+    assert libraries(f"file://{tmp_path}") == ["PyTorch"]
+
+
 @pytest.mark.parametrize(
     ("condition", "code", "words"),
     [
@@ -242,7 +257,8 @@ def test_mistakes_are_answered_with_the_line_to_write(tmp_path: Path) -> None:
     assert "name the folder of a repository: drivetrain scan PATH" in run()[2]
     code, _, error = run(str(tmp_path / "absent"))
     assert code == 2
-    assert "error: scan reads a folder, found nothing at" in error
+    assert "absent is neither a folder nor the address of a repository; write: drivetrain scan PATH" in error
+    assert "has no history in git, so it cannot be read as it was at HEAD" in run(str(tmp_path), "--at", "HEAD")[2]
     assert "there are: resolved, idowu2024" in run(str(tmp_path), "--stages", "x")[2]
 
 

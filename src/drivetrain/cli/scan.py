@@ -19,6 +19,7 @@ from drivetrain.mining.scan import scan as scan_repository
 from drivetrain.mining.scan_report import ScanReport
 from drivetrain.mining.stages import STAGES, stage_mapping
 from drivetrain.mining.study import over_cores, study
+from drivetrain.mining.study_list import Entry, brought
 from drivetrain.mining.study_report import StudyReport
 from drivetrain.page import Page, table, text
 
@@ -26,7 +27,10 @@ FAILED = 1  # the exit code when a condition of --fail-if holds; 2 is for what w
 
 
 def scan(
-    path: Annotated[Path | None, typer.Argument(metavar="[PATH]", help="The folder of a repository.")] = None,
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help="The folder of a repository, or its https address.")
+    ] = None,
+    at: Annotated[str, typer.Option(metavar="COMMIT", help="As it was then; its history in git has to know it.")] = "",
     counting: Annotated[
         str, typer.Option("--as", metavar="person|paper", help="Count libraries and model files as who would.")
     ] = "person",
@@ -76,10 +80,13 @@ def scan(
     if path is None:
         raise typer.BadParameter("name the folder of a repository: drivetrain scan PATH; or a list: --repos LIST.csv")
     if commits:
-        _commits(path, stages, commits, as_json)
+        _commits(Path(path), stages, commits, as_json)
         return
     conditions = [_condition(words) for words in fail_if or ()]
-    report = scan_repository(path, counting=counting, stages=stages, seconds=seconds)
+    name = path.rstrip("/").rpartition("/")[2].removesuffix(".git") if "://" in path else ""
+    with brought(Entry(name, path, at)) as folder:
+        name = name or Path(path).resolve().name
+        report = scan_repository(folder, counting=counting, stages=stages, seconds=seconds, name=name)
     if svg is not None:
         _draw(report, svg)
     if sketch:

@@ -86,7 +86,14 @@ def brought(entry: Entry) -> Iterator[Path]:
             fetch(entry.where, entry.commit or "HEAD", history)
             write_commit(history, "FETCH_HEAD", files)
         else:
-            raise DataError(f"{entry.where} is neither a folder nor the address of a repository")
+            if folder.is_dir():
+                raise DataError(
+                    f"{entry.where} has no history in git, so it cannot be read as it was at {entry.commit}"
+                )
+            raise DataError(
+                f"{entry.where} is neither a folder nor the address of a repository; "
+                f"write: drivetrain scan PATH-OF-A-REPOSITORY"
+            )
         yield files
 
 
