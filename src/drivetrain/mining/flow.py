@@ -113,20 +113,16 @@ def flow(wiring: Wiring) -> Flow:
 
 
 def _first_of_place(models: Iterable[Model], edges: Iterable[Edge]) -> dict[str, Model]:
-    """What is built at one line for several callers is one model, unless weights differ or one follows the other."""
-    feeding: nx.DiGraph[str] = nx.DiGraph((edge.source, edge.target) for edge in edges if edge.kind == FEEDS)
-    after = {name: nx.descendants(feeding, name) for name in feeding}
-    apart: dict[tuple[Place, str, str], list[Model]] = {}
-    first: dict[str, Model] = {}
+    """What is built at one line for several callers is one model, unless weights differ or they feed each other."""
+    copies: dict[tuple[Place, str, str], list[Model]] = {}
     for model in models:
-        known = apart.setdefault((model.place, model.maker, model.weights), [])
-        for other in known:
-            if other.name not in after.get(model.name, ()) and model.name not in after.get(other.name, ()):
-                first[model.name] = other
-                break
-        else:
-            known.append(model)
-            first[model.name] = model
+        copies.setdefault((model.place, model.maker, model.weights), []).append(model)
+    fed = {(edge.source, edge.target) for edge in edges if edge.kind == FEEDS}
+    first: dict[str, Model] = {}
+    for group in copies.values():
+        apart = {a.name for a in group for b in group if (a.name, b.name) in fed or (b.name, a.name) in fed}
+        one = next((model for model in group if model.name not in apart), group[0])
+        first.update({model.name: model if model.name in apart else one for model in group})
     return first
 
 
