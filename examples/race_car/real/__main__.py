@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -14,22 +14,13 @@ from rich.console import Console
 
 from drivetrain import System
 from drivetrain.errors import DrivetrainError
-from drivetrain.training import AlternatingEndLoss, SimultaneousEndLoss, Stages, TrainingPattern
-from examples.race_car.real.baseline import ALONE, train
+from examples.race_car.real.baseline import RECIPES, ready, train
 from examples.race_car.real.calibration import calibrate
 from examples.race_car.real.committee import committee
 from examples.race_car.real.dataset import RIGS, layout_of, load, rig_of, sessions_at
 from examples.race_car.real.judging import Judged, audit_words, judged, table
-from examples.race_car.real.losses import cone_loss
 from examples.race_car.real.sessions import RecordingError, session_names
 from examples.race_car.real.system import build
-
-PATTERNS: dict[str, tuple[TrainingPattern, Any]] = {
-    "individual": (ALONE, 1.0),
-    "simultaneous": (SimultaneousEndLoss(cone_loss), 1.0),
-    "alternating": (AlternatingEndLoss(cone_loss), 1.0),
-    "individual-simultaneous": (Stages(ALONE, SimultaneousEndLoss(cone_loss)), 0.5),
-}
 
 
 def real(
@@ -44,7 +35,7 @@ def real(
         Path | None,
         typer.Option(help="Recordings to train on: $DRIVETRAIN_DATA/fskitti or ../shared/data/fskitti by default."),
     ] = None,
-    pattern: Annotated[str, typer.Option(help=f"How to train: {', '.join(PATTERNS)}.")] = "individual",
+    pattern: Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")] = "individual",
     epochs: Annotated[int, typer.Option(min=2, help="Readings of the training sessions.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of reading.")] = 0,
     members: Annotated[int, typer.Option(min=1, help="Trainings from different starts that answer together.")] = 3,
@@ -65,8 +56,8 @@ def real(
     if not console.is_terminal:
         console.width = 130
     try:
-        if pattern not in PATTERNS:
-            raise typer.BadParameter(f"{pattern}; there are: {', '.join(PATTERNS)}", param_hint="pattern")
+        if pattern not in RECIPES:
+            raise typer.BadParameter(f"{pattern}; there are: {', '.join(RECIPES)}", param_hint="pattern")
         course = Course(path, pattern, epochs, seed, members, weights)
         found = judge_all(session, course, console)
     except DrivetrainError as error:
@@ -127,16 +118,14 @@ def judge_all(session: Path, course: Course, console: Console) -> list[Judged]:
 
 def _trained(sessions: tuple[str, ...], course: Course, console: Console) -> System:
     data = load(sessions, course.path)
-    (how, share), members = PATTERNS[course.pattern], []
-    half = int(course.epochs * share)
-    epochs = course.epochs if share == 1 else (half, course.epochs - half)
+    recipe, members = RECIPES[course.pattern], []
     for member in range(course.members):
         file, seed = course.file(sessions, member), course.seed + member
         if file is not None and file.exists():
             console.print(f"weights are those of {file.name}")
-            members.append(build(calibrate(data), seed=seed).load(file))
+            members.append(ready(build(calibrate(data), seed=seed).load(file), recipe))
             continue
-        members.append(train(data, how, epochs=epochs, seed=seed))
+        members.append(train(data, recipe, epochs=course.epochs, seed=seed))
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             members[-1].save(file)

@@ -84,7 +84,7 @@ def table(sessions: Sequence[Judged], title: str) -> Table:
         answer.add_row(row, *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in cells))
     for one in sessions if several else ():
         total = one.units[f"{HEADLINE:g} m"].sum(0)
-        answer.add_row(one.session, *(f"{score(total):.3f}" for score in SCORES.values()))
+        answer.add_row(one.session.removeprefix("camera_"), *(f"{score(total):.3f}" for score in SCORES.values()))
     units = f"{len(sessions)} sessions" if several else f"stretches of {STRETCH} frames of one session"
     answer.caption = f"95 % intervals from resampling {units}; right is the right colour"
     return answer
