@@ -159,3 +159,12 @@ def test_the_comparison_resumes_and_says_what_is_left(tmp_path: Path, capsys: py
         pytest.skip("the real recordings are not here: set DRIVETRAIN_DATA (docs/race-car-real.md)")
     main(tmp_path, quick=True, minutes=0)
     assert "are still to run before a first seed is complete; the same command goes on" in capsys.readouterr().out
+
+
+def test_the_pairs_that_a_design_is_chosen_on_leave_out_every_layout_and_keep_both_rigs() -> None:
+    from examples.race_car.real.pairs import pairs_of
+
+    pairs = pairs_of(tuple(sorted(LAYOUTS.values())))
+    assert len(pairs) == 4
+    assert {layout for pair in pairs for layout in pair} == set(LAYOUTS)
+    assert all({real.rig_of(LAYOUTS[layout]) for layout in pair} == {0, 1} for pair in pairs)

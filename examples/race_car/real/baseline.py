@@ -56,7 +56,7 @@ class Recipe:
 
 RECIPES = {
     "individual": Recipe(ALONE, caution=1.0, intensity=1e-3),
-    "simultaneous": Recipe(SimultaneousEndLoss(cone_loss), caution=-0.5),
+    "simultaneous": Recipe(SimultaneousEndLoss(cone_loss), caution=0.0),
     "alternating": Recipe(AlternatingEndLoss(cone_loss), caution=-0.5),
     "individual-lidar": Recipe(Stages(ALONE, PartialEndLoss("lidar", cone_loss)), caution=-0.5),
     "individual-simultaneous": Recipe(Stages(ALONE, SimultaneousEndLoss(cone_loss)), caution=0.0),

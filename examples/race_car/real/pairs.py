@@ -1,7 +1,7 @@
 """Scores the design on pairs of layouts left out: what one member and several find, at every caution of the fusion.
 
-Run it from the repository: ``python -m examples.race_car.real.pairs``. Whoever changes the models looks here, and not at
-the table of the baseline.
+Run it from the repository: ``python -m examples.race_car.real.pairs``. Whoever changes the models looks here, and
+not at the table of the baseline.
 """
 
 from __future__ import annotations
