@@ -20,12 +20,8 @@ from typing import Any
 
 from drivetrain.graph.topology import FORKING, JOINING, SEQUENTIAL
 from drivetrain.mining import beyond
-from drivetrain.mining.files import walk
 from drivetrain.mining.findings import Model, Repository
-from drivetrain.mining.reading import read_sources
-from drivetrain.mining.topology import integrations
-from drivetrain.mining.training import training
-from drivetrain.mining.wiring import wire
+from drivetrain.mining.scan import scan
 
 # The grader's words for ours.
 PAPER = {SEQUENTIAL: "sequential", JOINING: "joining_parallel", FORKING: "forking_parallel"}
@@ -44,20 +40,6 @@ BEYOND = {
     beyond.FALLBACK: "fallback",
 }
 TOLERANCE = 3  # lines, as in the grader
-
-
-def scanned(folder: Path, name: str) -> Repository:
-    """The models of a repository, how they meet and how they are trained."""
-    reading = read_sources(walk(folder))
-    wiring = wire(reading.sources)
-    return Repository(
-        name,
-        files=len(reading.sources),
-        lines=reading.lines,
-        wiring=wiring,
-        integrations=integrations(wiring, reading.sources),
-        training=training(wiring, reading.sources),
-    )
 
 
 def prediction(repository: Repository) -> dict[str, Any]:
@@ -109,7 +91,7 @@ def main() -> int:
     repositories, lines, seconds = {}, 0, 0.0
     for name, folder in folders.items():
         start = time.perf_counter()
-        repositories[name] = scanned(folder, name)
+        repositories[name] = scan(folder, name=name).repository
         seconds += time.perf_counter() - start
         lines += repositories[name].lines
         if chosen.verbose:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from drivetrain.errors import DataError
+from drivetrain.mining.alternatives import with_slots
 from drivetrain.mining.facts import Facts, facts
 from drivetrain.mining.files import File, Listing, read, walk
 from drivetrain.mining.findings import Integration, Place, Repository, Source, Training, Wiring
@@ -115,9 +116,13 @@ def _followed(sources: tuple[Source, ...], until: float) -> tuple[Wiring, tuple[
     if left <= 0:
         return Wiring(), ("time ran out before the models were followed; --seconds gives more",)
     try:
-        return wire(sources, seconds=left), ()
+        wiring = wire(sources, seconds=left)
     except Exception as error:  # one odd file must not lose the rest of what was found
         return Wiring(), (f"the models could not be followed, which is a fault of ours: {_words(error)}",)
+    try:
+        return with_slots(wiring, sources), ()
+    except Exception as error:
+        return wiring, (f"alternatives could not be told apart, which is a fault of ours: {_words(error)}",)
 
 
 def _patterns(wiring: Wiring, sources: tuple[Source, ...]) -> tuple[tuple[Integration, ...], Training, tuple[str, ...]]:
