@@ -508,11 +508,18 @@ def test_the_command_judges_a_session_of_an_unknown_rig_by_one_that_it_trained_o
     words = " ".join(result.output.split())
     assert result.exit_code == 0, result.output
     assert "camera_monza_trackdrive: no camera rig in its name (there are: estoril, alverca)" in words
+    assert "If you know the rig, add --rig NAME" in words
     assert f"training on 1 sessions: {SESSION}" in words
     for row in ("0.3 m", "0.5 m", "0.75 m", "1 m", "inventions"):
         assert row in words
-    again = run_on(theirs, "--path", folder, "--epochs", 2, "--members", 1, "--weights", tmp_path / "car")
+    again = run_on(
+        theirs, "--path", folder, "--epochs", 2, "--members", 1, "--weights", tmp_path / "car", "--rig", "estoril"
+    )
     assert "weights are those of" in " ".join(again.output.split())
+    assert "no camera rig" not in again.output
+    refused = run_on(theirs, "--path", folder, "--rig", "monza")
+    assert refused.exit_code == 2
+    assert "estoril, alverca" in refused.output
 
 
 def test_a_session_that_was_trained_on_is_left_out_of_training(folder: Path) -> None:

@@ -36,6 +36,9 @@ def real(
         typer.Option(help="Recordings to train on: $DRIVETRAIN_DATA/fskitti or ../shared/data/fskitti by default."),
     ] = None,
     pattern: Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")] = "individual",
+    rig: Annotated[
+        str | None, typer.Option(help=f"The session's camera rig if its name tells none: {', '.join(RIGS)}.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=2, help="Readings of the training sessions.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the weights and the order of reading.")] = 0,
     members: Annotated[int, typer.Option(min=1, help="Trainings from different starts that answer together.")] = 3,
@@ -58,8 +61,10 @@ def real(
     try:
         if pattern not in RECIPES:
             raise typer.BadParameter(f"{pattern}; there are: {', '.join(RECIPES)}", param_hint="pattern")
+        if rig is not None and rig not in RIGS:
+            raise typer.BadParameter(f"{rig}; there are: {', '.join(RIGS)}", param_hint="rig")
         course = Course(path, pattern, epochs, seed, members, weights)
-        found = judge_all(session, course, console)
+        found = judge_all(session, course, console, None if rig is None else RIGS.index(rig))
     except DrivetrainError as error:
         console.print(f"[red]error:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
@@ -88,15 +93,16 @@ class Course:
         return self.weights / f"{self.pattern}-{sha256(told.encode()).hexdigest()[:12]}.safetensors"
 
 
-def judge_all(session: Path, course: Course, console: Console) -> list[Judged]:
+def judge_all(session: Path, course: Course, console: Console, rig: int | None = None) -> list[Judged]:
     """Every session at the path, judged by a system that was trained on no session of its name or layout."""
     asked = sessions_at(session)
     for one in asked:
         load(one)  # what is damaged is said before anything is trained
-        if rig_of(Path(one).name) < 0:
+        if rig is None and rig_of(Path(one).name) < 0:
             console.print(
                 f"{Path(one).name}: no camera rig in its name (there are: {', '.join(RIGS)}), so that its boxes "
-                "find no place on the ground; colours come from the LiDAR and the row of cones alone."
+                "find no place on the ground; colours come from the LiDAR and the row of cones alone. If you know the "
+                "rig, add --rig NAME."
             )
     systems: dict[tuple[str, ...], System] = {}
     found = []
@@ -112,7 +118,7 @@ def judge_all(session: Path, course: Course, console: Console) -> list[Judged]:
         if others not in systems:
             console.print(f"{name}: training on {len(others)} sessions: {', '.join(others)}")
             systems[others] = _trained(others, course, console)
-        found.append(judged(systems[others], one))
+        found.append(judged(systems[others], one, rig=rig))
     return found
 
 

@@ -47,9 +47,14 @@ class Judged:
     groups: Counter[str]
 
 
-def judged(system: System, name: str, path: Any = None) -> Judged:
-    """A session's sums at every radius, and at the headline's within the two groups that rules.md asks for."""
+def judged(system: System, name: str, path: Any = None, rig: int | None = None) -> Judged:
+    """A session's sums at every radius, and at the headline's within the two groups that rules.md asks for.
+
+    `rig` is the camera rig's number in `dataset.RIGS` where the session's name does not tell it.
+    """
     data, frames = load(name, path), _frames(name, path)
+    if rig is not None:
+        data["rig"] = torch.full_like(data["rig"], rig)
     cones = predict(system, data)
     verdicts = {
         f"{radius:g} m": [judge(*pair, radius) for pair in zip(cones, data["cones"], strict=True)] for radius in RADII
@@ -61,8 +66,8 @@ def judged(system: System, name: str, path: Any = None) -> Judged:
     verdicts[f"{HEADLINE:g} m, {UNBOXED}"] = [
         judge(*one) for one in zip(cones, without_boxed(data, frames), strict=True)
     ]
-    projection, rig = projection_of(system), int(data["rig"][0])
-    pose = projection.pose[rig].detach() if rig >= 0 and projection.known[rig] else None
+    projection, seen_by = projection_of(system), int(data["rig"][0])
+    pose = projection.pose[seen_by].detach() if seen_by >= 0 and projection.known[seen_by] else None
     units = {
         row: np.array([tally(found[at : at + STRETCH]) for at in range(0, len(found), STRETCH)])
         for row, found in verdicts.items()
@@ -81,7 +86,7 @@ def table(sessions: Sequence[Judged], title: str) -> Table:
     for row in sessions[0].units:
         parts = np.array([one.units[row].sum(0) for one in sessions]) if several else sessions[0].units[row]
         cells = [interval(score, parts) for score in SCORES.values()]
-        answer.add_row(row, *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in cells))
+        answer.add_row(row, *(_cell(*cell) for cell in cells))
     for one in sessions if several else ():
         total = one.units[f"{HEADLINE:g} m"].sum(0)
         answer.add_row(one.session.removeprefix("camera_"), *(f"{score(total):.3f}" for score in SCORES.values()))
@@ -157,6 +162,12 @@ def without_boxed(data: dict[str, Any], frames: tuple[Frame, ...]) -> list[torch
 def _pictured(projection: GroundToCamera, rig: int, places: torch.Tensor) -> torch.Tensor:
     feet = projection.at(places[None], torch.tensor([rig]))
     return in_picture(feet)[0]
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    if np.isnan(value):
+        return "none"  # no cone or no prediction to divide by, as in the picture of a camera that is not known
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]" if not np.isnan(low) else f"{value:.3f} [no interval]"
 
 
 def _frames(name: str, path: Any) -> tuple[Frame, ...]:
