@@ -100,13 +100,53 @@ def test_models_of_tests_and_examples_do_not_count_beside_those_of_the_system():
     assert found(*parts) == {}
 
 
+ON_LABEL = ("label == 'person'",)  # the condition of a gate
+
+
 def test_a_model_that_only_lets_another_run_is_not_its_source():
-    assert found("a b", edge("a -> b", GATES)) == {"conditional routing": [("a", "b")]}
+    assert found("a b", edge("a -> b", GATES, through=ON_LABEL)) == {"conditional routing": [("a", "b")]}
 
 
 def test_branches_of_which_one_lets_the_other_run_are_a_cascade_and_no_fork():
-    patterns = found("a b c", edge("a -> b"), edge("a -> c"), edge("b -> c", GATES))
+    patterns = found("a b c", edge("a -> b"), edge("a -> c"), edge("b -> c", GATES, through=ON_LABEL))
     assert set(patterns) == {"sequential", "cascade"}
+
+
+def test_a_gate_that_runs_back_does_not_order_branches():
+    patterns = found("a b c", edge("a -> b"), edge("a -> c"), edge("b -> a", GATES, through=ON_LABEL))
+    assert patterns == {"forking parallel": [("b", "c")]}
+
+
+@pytest.mark.parametrize(
+    ("test", "routes"),
+    [
+        ("language in supported", True),
+        ("names[int(cls)] == 'light'", True),
+        ("len(faces) > 0", False),
+        ("faces", False),
+        ("score > 0.5", False),
+        ("args.language == 'en'", False),
+        ("label is not None", False),
+    ],
+)
+def test_a_verdict_routes_and_the_presence_of_something_does_not(test, routes):
+    code = ["faces = a(image)", f"if {test}:", "    for face in faces:", "        b(face)"]
+    source = Source("main.py", ast.parse("\n".join(code)), 4)
+    gate = replace(edge("a -> b", GATES), at_target=Place("main.py", 4))
+    assert ("conditional routing" in found("a b", edge("a -> b"), gate, sources=(source,))) == routes
+
+
+def test_one_model_in_two_scripts_is_no_fork():
+    second = replace(model("svm_2", maker="load"), place=Place("other.py", 3))
+    parts = (model("eye"), model("svm", maker="load"), second, edge("eye -> svm"), edge("eye -> svm_2"))
+    assert found(*parts) == {"sequential": [("eye", "svm"), ("eye", "svm_2")]}
+
+
+def test_what_only_judges_in_training_is_no_part_of_the_topology():
+    judges = [model(name, uses=(Place("train.py", 40),)) for name in ("mpd", "msd")]
+    parts = (model("generator"), *judges, model("loss"), edge("generator -> mpd"), edge("generator -> msd"))
+    assert set(found(*parts, edge("generator -> loss"), fitting("generator"))) == set()
+    assert "forking parallel" in found(*parts)
 
 
 def test_a_class_that_selects_the_next_model_is_a_fork_with_routing():

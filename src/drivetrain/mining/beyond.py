@@ -7,6 +7,7 @@ from itertools import combinations
 
 import networkx as nx
 
+from drivetrain.mining.conditions import by_verdict
 from drivetrain.mining.findings import (
     FEEDBACK,
     FEEDS,
@@ -70,7 +71,7 @@ def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tu
     couples = {frozenset(found.models) for found in _adversaries(wiring)}
     found = [
         *_alternatives(topology),
-        *_control(topology),
+        *_control(topology, sources),
         *_loops(topology),
         *_independent(topology),
         *_trained_on_output(wiring),
@@ -91,16 +92,18 @@ def _alternatives(topology: Flow) -> Iterator[Integration]:
             yield Integration(ALTERNATIVES, tuple(model.name for model in models), models[0].slot, places, sure)
 
 
-def _control(topology: Flow) -> Iterator[Integration]:
-    """Routing, cascades and fallbacks: who decides over whom."""
+def _control(topology: Flow, sources: Sequence[Source]) -> Iterator[Integration]:
+    """Routing, cascades and fallbacks: who decides over whom, by what it says rather than by having found anything."""
     targets: dict[str, dict[str, Edge]] = {}
+    by_path = {source.path: source for source in sources}
     for edge in topology.control:
-        if edge.kind == FEEDBACK or _guards(topology, edge):
+        if edge.kind == FEEDBACK or _guards(topology, edge) or nx.has_path(topology.graph, edge.target, edge.source):
             continue
         if listed("fallback") & all_words(edge.through):
             yield _of_edges(FALLBACK, (edge.source, edge.target), "", (edge,))
-        elif edge.kind == SELECTS or not nx.has_path(topology.graph, edge.source, edge.target):
-            if edge.kind == GATES and _same_input(topology, edge):
+        elif edge.kind == SELECTS or by_verdict(edge, by_path):
+            fed = nx.has_path(topology.graph, edge.source, edge.target)
+            if edge.kind == GATES and not fed and _same_input(topology, edge):
                 yield _of_edges(CASCADE, (edge.source, edge.target), "", (edge,))
             else:
                 targets.setdefault(edge.source, {}).setdefault(edge.target, edge)
@@ -179,11 +182,12 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
     helps = {(edge.source, edge.target) for edge in wiring.edges if edge.kind in (SUPERVISES, TRAINS_ON, FEEDS)}
     judged = {(edge.source, edge.target): edge for edge in wiring.edges if edge.kind == SUPERVISES}
     trained = {name: fitting for fitting in wiring.fittings for name in fitting.models}
+    unknown = {fitting.place.file for fitting in wiring.fittings if not fitting.models}
     through = {(judge, made) for fitting in wiring.fittings for judge in fitting.through for made in fitting.models}
     models = {model.name: model for model in wiring.models}
     couples: dict[frozenset[str], Integration] = {}
     for made, judge in ((a, b) for a in models for b in models if a != b):
-        both_trained = made in trained and judge in trained
+        both_trained = made in trained and (judge in trained or trained[made].place.file in unknown)
         mutual = (judge, made) in judged and (made, judge) in helps
         in_turn = both_trained and (judge, made) in through
         named = both_trained and speaks_of(models[made], "maker") and speaks_of(models[judge], "judge")

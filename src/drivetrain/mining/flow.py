@@ -10,6 +10,7 @@ from functools import cached_property
 import networkx as nx
 
 from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Wiring
+from drivetrain.mining.words import speaks_of
 
 # Operators and calls that only lay values side by side for the model they are handed to: the model is where they meet.
 _SIDE_BY_SIDE = re.compile(
@@ -61,10 +62,23 @@ class Flow:
         """Whether one of two nodes comes after the other: processes its output, or runs only if it may."""
         return other in self._after[one] or one in self._after[other]
 
+    def parallel(self, one: str, other: str) -> bool:
+        """Whether two nodes stand side by side: neither comes after the other, nor is it the same in two scripts."""
+        return not self.comparable(one, other) and not self._twins(one, other)
+
+    def _twins(self, one: str, other: str) -> bool:
+        if one in self.merges or other in self.merges:
+            return False
+        left, right = self.models[one][0], self.models[other][0]
+        stems = {model.name.rstrip("_0123456789") for model in (left, right)}
+        return len(stems) == 1 and left.maker == right.maker and left.place.file != right.place.file
+
     @cached_property
     def _after(self) -> dict[str, set[str]]:
         ordered: nx.DiGraph[str] = self.graph.copy()
-        ordered.add_edges_from((edge.source, edge.target) for edge in self.control if edge.kind in (GATES, SELECTS))
+        for edge in self.control:
+            if edge.kind in (GATES, SELECTS) and not nx.has_path(self.graph, edge.target, edge.source):
+                ordered.add_edge(edge.source, edge.target)
         return {node: set(nx.descendants(ordered, node)) for node in ordered}
 
     def confidence(self, source: str, target: str) -> float:
@@ -82,7 +96,8 @@ class Flow:
 
 def flow(wiring: Wiring) -> Flow:
     """The topology that the findings show, of the models that the system itself uses (of all, if it uses none)."""
-    chosen = [model for model in wiring.models if model.main] or list(wiring.models)
+    helpers = _of_training_alone(wiring)
+    chosen = [model for model in wiring.models if model.main and model.name not in helpers] or list(wiring.models)
     first = _first_of_place(chosen, wiring.edges)
     members: dict[str, dict[str, Model]] = {}  # slot -> models, one of each place
     for model in chosen:
@@ -112,11 +127,18 @@ def flow(wiring: Wiring) -> Flow:
     )
 
 
+def _of_training_alone(wiring: Wiring) -> set[str]:
+    """Losses, and models that run only where they judge what is trained: no part of the system that is put to use."""
+    trained = {fitting.place.file for fitting in wiring.fittings if fitting.how == "step"}
+    judges = {m.name for m in wiring.models if speaks_of(m, "judge") and {place.file for place in m.uses} <= trained}
+    return judges | {model.name for model in wiring.models if speaks_of(model, "loss")}
+
+
 def _first_of_place(models: Iterable[Model], edges: Iterable[Edge]) -> dict[str, Model]:
     """What is built at one line for several callers is one model, unless weights differ or they feed each other."""
-    copies: dict[tuple[Place, str, str], list[Model]] = {}
+    copies: dict[tuple[object, ...], list[Model]] = {}
     for model in models:
-        copies.setdefault((model.place, model.maker, model.weights), []).append(model)
+        copies.setdefault((model.place, model.also, model.maker, model.weights), []).append(model)
     fed = {(edge.source, edge.target) for edge in edges if edge.kind == FEEDS}
     first: dict[str, Model] = {}
     for group in copies.values():

@@ -66,7 +66,7 @@ def _forks(topology: Flow) -> tuple[Integration, ...]:
 
 
 def _incomparable(topology: Flow, models: Sequence[str]) -> bool:
-    return any(not topology.comparable(one, other) for one, other in combinations(models, 2))
+    return any(topology.parallel(one, other) for one, other in combinations(models, 2))
 
 
 def _chains(topology: Flow, joins: Iterable[Integration], forks: Iterable[Integration]) -> tuple[Integration, ...]:
