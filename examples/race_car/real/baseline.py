@@ -67,7 +67,9 @@ def train(data: dict[str, Any], recipe: Recipe = RECIPES["individual"], *, epoch
     """The system trained on `data`, by default every model alone; the projection from its calibration on."""
     system = build(calibrate(data), seed=seed)
     rates = {"lidar": 4e-3, "intensity": recipe.intensity}
-    optimizer = {model: partial(torch.optim.AdamW, lr=rate, weight_decay=0.02) for model, rate in rates.items()}
+    optimizer: dict[str, Any] = {
+        model: partial(torch.optim.AdamW, lr=rate, weight_decay=0.02) for model, rate in rates.items()
+    }
     optimizer["projection"] = partial(torch.optim.Adam, lr=4e-5)
     fit(
         system,

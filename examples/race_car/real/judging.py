@@ -126,7 +126,7 @@ def predict(system: System, data: dict[str, Any]) -> torch.Tensor:
 def tally(verdicts: list[Verdict]) -> Tally:
     """The sums that every score is made of."""
     rows = [(one.right.sum(), one.counted, len(one.in_view), one.metres.sum(), len(one.metres)) for one in verdicts]
-    return np.array(rows, dtype=np.float64).sum(0)
+    return np.asarray(np.array(rows, dtype=np.float64).sum(0))
 
 
 def interval(score: Callable[[Tally], Any], tallies: Tally, draws: int = 10_000) -> tuple[float, float, float]:

@@ -36,14 +36,14 @@ class Choices:
         settings = [(rate, point) for rate in RATES for point in range(self._points(arm, layout))]
         if ARMS[arm].selected_by == "system":
             (rate, point), caution = max(
-                product(settings, CAUTIONS), key=lambda s: self.inner_f1(arm, layout, *s[0], s[1])
+                product(settings, CAUTIONS), key=lambda s: self.inner_f1(arm, layout, s[0][0], s[0][1], s[1])
             )
             epoch = self._inner(arm, layout, rate)[0][1]["points"][point]["epoch"]
             models = MODELS.values()
             return Choice(dict.fromkeys(models, rate), dict.fromkeys(models, epoch), caution)
         rates, epochs, points = {}, {}, {}
         for edge, model in MODELS.items():
-            rate, point = max(settings, key=lambda s: self._own(arm, layout, *s, f"own {edge}"))
+            rate, point = max(settings, key=lambda s: self._own(arm, layout, s[0], s[1], f"own {edge}"))
             rates[model], points[model] = rate, point
             epochs[model] = self._inner(arm, layout, rate)[0][1]["points"][point]["epoch"]
         caution = max(CAUTIONS, key=lambda c: self.inner_f1(arm, layout, rates["lidar"], points["lidar"], c))
