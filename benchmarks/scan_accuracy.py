@@ -20,7 +20,7 @@ from typing import Any
 
 from drivetrain.graph.topology import FORKING, JOINING, SEQUENTIAL
 from drivetrain.mining import beyond
-from drivetrain.mining.findings import Model, Repository
+from drivetrain.mining.findings import Model, Place, Repository
 from drivetrain.mining.scan import scan
 
 # The grader's words for ours.
@@ -43,17 +43,34 @@ TOLERANCE = 3  # lines, as in the grader
 
 
 def prediction(repository: Repository) -> dict[str, Any]:
-    """What a scan found, in the form that the grader reads."""
-    models = [model for model in repository.wiring.models if model.main]
+    """What a scan found, in the form that the grader reads.
+
+    The grader takes one place of a model, and we may know several (the helper that builds it, the line that asks for
+    it): each is handed over under a name of its own, with all edges.
+    """
+    models = {model.name: _named_places(model) for model in repository.wiring.models if model.main}
     found = {integration.pattern for integration in repository.integrations}
     return {
-        "models": [{"id": model.name, "file": model.place.file, "line": model.place.line} for model in models],
-        "edges": [[edge.source, edge.target, edge.kind] for edge in repository.wiring.edges],
+        "models": [
+            {"id": name, "file": place.file, "line": place.line}
+            for places in models.values()
+            for name, place in places.items()
+        ],
+        "edges": [
+            [source, target, edge.kind]
+            for edge in repository.wiring.edges
+            for source in models.get(edge.source, ())
+            for target in models.get(edge.target, ())
+        ],
         "patterns": [word for pattern, word in PAPER.items() if pattern in found],
         "beyond": [word for pattern, word in BEYOND.items() if pattern in found],
         "training_scope": repository.training.scope,
         "has_training_code": repository.training.code,
     }
+
+
+def _named_places(model: Model) -> dict[str, Place]:
+    return {f"{model.name}@{place}": place for place in (model.place, *model.also)}
 
 
 def precision(repositories: dict[str, Repository], answers: list[dict[str, Any]]) -> tuple[int, int]:

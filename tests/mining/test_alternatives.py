@@ -90,7 +90,8 @@ choices = {kind.name: kind for kind in Base.__subclasses__()}
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        (BRANCHES, {"yolo": "detector", "ssd": "detector"}),
+        (BRANCHES, {"yolo": "detector", "ssd": "detector", "rcnn": "detector"}),
+        ("if a:\n    one = Yolo()\nelse:\n    other = Rcnn()", {"yolo": "one", "rcnn": "one"}),
         (METHODS, {"keras": "net", "lite": "net"}),
         (RETURNS, {"first": "load", "second": "load"}),
         (WRAPPERS, {"yolo": "eye", "rcnn": "eye"}),
@@ -111,7 +112,7 @@ def test_one_of_several_that_take_one_place_is_chosen(code, expected):
     "code",
     [
         "net = Yolo()\nnet = Rcnn()",
-        "if a:\n    one = Yolo()\nelse:\n    other = Rcnn()",
+        "if a:\n    one = Yolo()\n    two = Ssd()\nelse:\n    other = Rcnn()",
         "if a:\n    net = Yolo()\nif b:\n    net = Rcnn()",
         "def f():\n    net = Yolo()\ndef g():\n    net = Rcnn()",
         TABLE + 'first = KINDS["b"]()\nsecond = KINDS["c"]()',
@@ -122,7 +123,9 @@ def test_models_that_can_serve_together_are_not_interchangeable(code):
 
 
 def test_models_of_which_one_feeds_the_other_are_not_interchangeable():
-    assert slots(BRANCHES, edge("yolo -> ssd")) == {}
+    code = "if a:\n    net = Yolo()\nelse:\n    net = Ssd()"
+    assert slots(code) == {"yolo": "net", "ssd": "net"}
+    assert slots(code, edge("yolo -> ssd")) == {}
 
 
 def test_a_slot_that_is_known_stays():

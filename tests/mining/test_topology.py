@@ -12,6 +12,9 @@ from drivetrain.mining.topology import integrations
 from tests.mining.findings import edge, fitting, merge, model, wiring
 
 
+FORMATS = {"net": "load_model", "net_2": "model_from_json"}
+
+
 def found(*parts, sources=(), **slots) -> dict[str, list[tuple[str, ...]]]:
     patterns: dict[str, list[tuple[str, ...]]] = {}
     for integration in integrations(wiring(*parts, **slots), sources):
@@ -81,6 +84,16 @@ def test_what_one_line_builds_stays_apart_where_one_follows_the_other_or_weights
     assert found(model("eye"), young, old, edge("eye -> coarse"), edge("eye -> fine")) == {
         "forking parallel": [("coarse", "fine")]
     }
+
+
+def test_state_that_goes_through_another_file_is_no_loop():
+    back = replace(edge("b -> a", FEEDBACK), at_target=Place("window.py", 20))
+    assert "feedback loop" not in found("a b", edge("a -> b"), back)
+
+
+def test_formats_of_one_model_are_one_slot_and_no_alternatives():
+    parts = [model(n, maker=f"keras.models.{m}", library="keras", slot="net") for n, m in FORMATS.items()]
+    assert found(*parts) == {}
 
 
 def test_an_output_for_the_next_step_of_another_model_is_no_loop():

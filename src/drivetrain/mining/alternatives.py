@@ -28,7 +28,7 @@ def with_slots(wiring: Wiring, sources: Sequence[Source]) -> Wiring:
     known = define(wiring.models, sources)
     fed = {frozenset((edge.source, edge.target)) for edge in wiring.edges if edge.kind == FEEDS}
     graph: nx.Graph[str] = nx.Graph()
-    for choices in (_branches(known), _tables(known, sources), _subclasses(known, sources)):
+    for choices in (_branches(known), _arms(known), _tables(known, sources), _subclasses(known, sources)):
         for one, other, place in choices:
             if one != other and frozenset((one, other)) not in fed:
                 graph.add_edge(one, other, place=place)
@@ -62,6 +62,19 @@ def _branches(known: Definitions) -> Iterator[Choice]:
             apart = one.excludes(other) or (one.target == "return") or (one.function is not other.function)
             if apart:
                 yield from _pairs(known, one, one.value, other.value)
+
+
+def _arms(known: Definitions) -> Iterator[Choice]:
+    """Models of which each is the only one that its arm of one branch builds, whatever it is given to."""
+    arms: dict[int, dict[int, dict[str, str]]] = {}
+    for given in known.given:
+        for model in known.built_by(given.value, given.source.path, depth=0) if given.arms else ():
+            branch, arm = given.arms[-1]
+            arms.setdefault(branch, {}).setdefault(arm, {})[model.name] = given.target
+    for branches in arms.values():
+        single = [next(iter(built.items())) for built in branches.values() if len(built) == 1]
+        for (one, place), (other, _) in pairwise(single):
+            yield one, other, re.sub(r"\W+", "_", place.removeprefix("self.")).strip("_")
 
 
 def _pairs(known: Definitions, given: Given, one: ast.expr, other: ast.expr) -> Iterator[Choice]:

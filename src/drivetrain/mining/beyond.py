@@ -86,10 +86,16 @@ def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tu
 
 def _alternatives(topology: Flow) -> Iterator[Integration]:
     for models in topology.models.values():
-        if len(models) > 1:
+        if len({_kind(model) for model in models}) > 1:
             places = tuple(model.place for model in models)
             sure = min(model.confidence for model in models)
             yield Integration(ALTERNATIVES, tuple(model.name for model in models), models[0].slot, places, sure)
+
+
+def _kind(model: Model) -> tuple[str, str]:
+    """What a model is: its class, or for what any model of a library is loaded by, the library; and its weights."""
+    name = model.maker.rsplit(".", 1)[-1]
+    return (model.library or model.maker if name in listed("loader") else model.maker, model.weights)
 
 
 def _control(topology: Flow, sources: Sequence[Source]) -> Iterator[Integration]:
@@ -122,11 +128,16 @@ def _guards(topology: Flow, edge: Edge) -> bool:
 
 
 def _loops(topology: Flow) -> Iterator[Integration]:
-    """What goes back to where it came from: without a way forth it is only the next step of something else."""
+    """What goes back to where it came from, within one file.
+
+    Without a way forth it is only the next step of something else; through several files it is mostly the state of a
+    window or a session that keeps what was last shown.
+    """
     back = [edge for edge in topology.control if edge.kind == FEEDBACK]
     found: dict[tuple[str, str], Edge] = {}
     for edge in (*back, *topology.loops):
-        if nx.has_path(topology.graph, edge.target, edge.source):
+        near = edge.at_source and edge.at_target and edge.at_source.file == edge.at_target.file
+        if near and nx.has_path(topology.graph, edge.target, edge.source):
             found.setdefault((edge.source, edge.target), edge)
     for pair, edge in found.items():
         yield _of_edges(FEEDBACK_LOOP, pair, edge.target, (edge,))

@@ -34,6 +34,7 @@ class Definitions:
     """Classes and functions by bare name, what they build, and every value given."""
 
     models: dict[str, list[Model]] = field(default_factory=dict)
+    makers: set[str] = field(default_factory=set)
     named: dict[str, list[tuple[str, Definition]]] = field(default_factory=dict)
     given: list[Given] = field(default_factory=list)
 
@@ -44,6 +45,8 @@ class Definitions:
             return here
         called = (call.func for call in ast.walk(value) if isinstance(call, ast.Call))
         names = dict.fromkeys(_last_name(function) for function in called)
+        if self.makers & set(names):
+            return []  # a model by itself, which is not among those that count; what is inside are its layers
         return _distinct(model for name in names for model in self.built_in(name, path, depth - 1))
 
     def built_in(self, name: str, path: str, depth: int = 2) -> list[Model]:
@@ -68,7 +71,7 @@ class Definitions:
 
 def define(models: Sequence[Model], sources: Sequence[Source]) -> Definitions:
     """Walk through the statements of all plain files (not of notebooks, whose cells run in any order)."""
-    found = Definitions()
+    found = Definitions(makers={model.maker.rsplit(".", 1)[-1] for model in models})
     for model in models:
         if model.place.cell is None:
             found.models.setdefault(model.place.file, []).append(model)

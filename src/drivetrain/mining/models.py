@@ -103,7 +103,7 @@ def _apart(tokens: list[ModelToken], fed: set[tuple[ModelToken, ModelToken]]) ->
             place = next(iter(own.values())) if own else _whole(token).place
             groups.append((set(own), [token], place))
     if sum(not aside(place.file) for _, _, place in groups) < 2:  # apart from tests and examples there is but one
-        return [(members, place if aside(place.file) else _whole(first).place) for _, members, place in groups]
+        return [(tokens, _whole(first).place)]
     return [(members, place) for _, members, place in groups]
 
 
