@@ -11,7 +11,6 @@ from drivetrain.mining.findings import FEEDBACK, GATES, SELECTS, SUPERVISES, TRA
 from drivetrain.mining.topology import integrations
 from tests.mining.findings import edge, fitting, merge, model, wiring
 
-
 FORMATS = {"net": "load_model", "net_2": "model_from_json"}
 
 
