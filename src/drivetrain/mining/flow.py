@@ -10,7 +10,6 @@ from functools import cached_property
 import networkx as nx
 
 from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Wiring
-from drivetrain.mining.words import speaks_of
 
 # Operators and calls that only lay values side by side for the model they are handed to: the model is where they meet.
 _SIDE_BY_SIDE = re.compile(
@@ -96,8 +95,7 @@ class Flow:
 
 def flow(wiring: Wiring) -> Flow:
     """The topology that the findings show, of the models that the system itself uses (of all, if it uses none)."""
-    helpers = _of_training_alone(wiring)
-    chosen = [model for model in wiring.models if model.main and model.name not in helpers] or list(wiring.models)
+    chosen = [model for model in wiring.models if model.main] or list(wiring.models)
     first = _first_of_place(chosen, wiring.edges)
     members: dict[str, dict[str, Model]] = {}  # slot -> models, one of each place
     for model in chosen:
@@ -125,13 +123,6 @@ def flow(wiring: Wiring) -> Flow:
         control=tuple(edge for edge in between if edge.kind in (GATES, SELECTS, FEEDBACK)),
         lone=tuple(edge for edge in between if edge.kind not in (FEEDS, GATES, SELECTS, FEEDBACK)),
     )
-
-
-def _of_training_alone(wiring: Wiring) -> set[str]:
-    """Losses, and models that run only where they judge what is trained: no part of the system that is put to use."""
-    trained = {fitting.place.file for fitting in wiring.fittings if fitting.how == "step"}
-    judges = {m.name for m in wiring.models if speaks_of(m, "judge") and {place.file for place in m.uses} <= trained}
-    return judges | {model.name for model in wiring.models if speaks_of(model, "loss")}
 
 
 def _first_of_place(models: Iterable[Model], edges: Iterable[Edge]) -> dict[str, Model]:

@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 import networkx as nx
 
 from drivetrain.graph.topology import FORKING, JOINING, SEQUENTIAL
+from drivetrain.mining.aside import put_to_use
 from drivetrain.mining.beyond import beyond
 from drivetrain.mining.findings import Integration, Source, Wiring
 from drivetrain.mining.flow import Flow, flow
@@ -25,7 +26,7 @@ def integrations(wiring: Wiring, sources: Sequence[Source] = ()) -> tuple[Integr
         wiring: models, edges, merges.
         sources: the parsed files, which show heads on one backbone; without them that pattern is not looked for.
     """
-    topology = flow(wiring)
+    topology = flow(put_to_use(wiring, sources))
     joins = _joins(topology)
     forks = _forks(topology)
     return (*joins, *forks, *_chains(topology, joins, forks), *beyond(wiring, topology, sources))
