@@ -7,12 +7,10 @@ from itertools import combinations
 
 import networkx as nx
 
-from drivetrain.mining.conditions import by_verdict
 from drivetrain.mining.findings import (
     FEEDBACK,
     FEEDS,
     GATES,
-    SELECTS,
     SUPERVISES,
     TRAINS_ON,
     Edge,
@@ -71,7 +69,7 @@ def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tu
     couples = {frozenset(found.models) for found in _adversaries(wiring)}
     found = [
         *_alternatives(topology),
-        *_control(topology, sources),
+        *_control(topology),
         *_loops(topology),
         *_independent(topology),
         *_trained_on_output(wiring),
@@ -98,16 +96,15 @@ def _kind(model: Model) -> tuple[str, str]:
     return (model.library or model.maker if name in listed("loader") else model.maker, model.weights)
 
 
-def _control(topology: Flow, sources: Sequence[Source]) -> Iterator[Integration]:
+def _control(topology: Flow) -> Iterator[Integration]:
     """Routing, cascades and fallbacks: who decides over whom, by what it says rather than by having found anything."""
     targets: dict[str, dict[str, Edge]] = {}
-    by_path = {source.path: source for source in sources}
     for edge in topology.control:
         if edge.kind == FEEDBACK or _guards(topology, edge) or nx.has_path(topology.graph, edge.target, edge.source):
             continue
         if listed("fallback") & all_words(edge.through):
             yield _of_edges(FALLBACK, (edge.source, edge.target), "", (edge,))
-        elif edge.kind == SELECTS or by_verdict(edge, by_path):
+        elif edge in topology.decisive:
             fed = nx.has_path(topology.graph, edge.source, edge.target)
             if edge.kind == GATES and not fed and _same_input(topology, edge):
                 yield _of_edges(CASCADE, (edge.source, edge.target), "", (edge,))

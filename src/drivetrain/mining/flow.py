@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import networkx as nx
 
-from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Wiring
+from drivetrain.mining.conditions import by_verdict
+from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Source, Wiring
 
 # Operators and calls that only lay values side by side for the model they are handed to: the model is where they meet.
 _SIDE_BY_SIDE = re.compile(
@@ -30,6 +31,7 @@ class Flow:
             ``confidence``; no cycles.
         loops: edges that were left out because they close a cycle.
         control: gates, selections and feedback between nodes.
+        decisive: the selections and gates among them by which a model decides through what it says.
         lone: edges of every other kind (training), between nodes.
     """
 
@@ -38,6 +40,7 @@ class Flow:
     graph: nx.DiGraph[str] = field(default_factory=nx.DiGraph)
     loops: tuple[Edge, ...] = ()
     control: tuple[Edge, ...] = ()
+    decisive: tuple[Edge, ...] = ()
     lone: tuple[Edge, ...] = ()
 
     @cached_property
@@ -76,7 +79,7 @@ class Flow:
     def _after(self) -> dict[str, set[str]]:
         ordered: nx.DiGraph[str] = self.graph.copy()
         for edge in self.control:
-            if edge.kind in (GATES, SELECTS) and not nx.has_path(self.graph, edge.target, edge.source):
+            if edge.kind != FEEDBACK and not nx.has_path(self.graph, edge.target, edge.source):
                 ordered.add_edge(edge.source, edge.target)
         return {node: set(nx.descendants(ordered, node)) for node in ordered}
 
@@ -93,8 +96,13 @@ class Flow:
         return tuple(found)
 
 
-def flow(wiring: Wiring) -> Flow:
-    """The topology that the findings show, of the models that the system itself uses (of all, if it uses none)."""
+def flow(wiring: Wiring, sources: Sequence[Source] = ()) -> Flow:
+    """The topology that the findings show, of the models that the system itself uses (of all, if it uses none).
+
+    Args:
+        wiring: models, edges, merges.
+        sources: the parsed files, in which the conditions of gates stand.
+    """
     chosen = [model for model in wiring.models if model.main] or list(wiring.models)
     first = _first_of_place(chosen, wiring.edges)
     members: dict[str, dict[str, Model]] = {}  # slot -> models, one of each place
@@ -115,12 +123,15 @@ def flow(wiring: Wiring) -> Flow:
             _connect(graph, edge.source, edge.target, (end for end in ends if end), edge.confidence)
     loops = _cut_cycles(graph, [edge for edge in between if edge.kind == FEEDS])
     merges = _add_merges(graph, wiring.merges, node)
+    by_path = {source.path: source for source in sources}
+    control = tuple(edge for edge in between if edge.kind in (GATES, SELECTS, FEEDBACK))
     return Flow(
         models={of_slot[slot]: tuple(models.values()) for slot, models in members.items()},
         merges=merges,
         graph=graph,
         loops=loops,
-        control=tuple(edge for edge in between if edge.kind in (GATES, SELECTS, FEEDBACK)),
+        control=control,
+        decisive=tuple(e for e in control if e.kind == SELECTS or (e.kind == GATES and by_verdict(e, by_path))),
         lone=tuple(edge for edge in between if edge.kind not in (FEEDS, GATES, SELECTS, FEEDBACK)),
     )
 
@@ -187,6 +198,8 @@ def _add_merges(graph: nx.DiGraph[str], merges: Iterable[Merge], node: dict[str,
                 for source in sources:
                     _connect(graph, source, target, (merge.place,), merge.confidence)
             continue
+        if not targets and any(set(sources) <= set(graph.predecessors(name)) for name in kept):
+            continue  # they had come together before, and nothing follows
         name = str(merge.place)
         kept.setdefault(name, merge)
         for source in sources:

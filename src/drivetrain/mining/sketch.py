@@ -13,6 +13,7 @@ import networkx as nx
 from drivetrain.errors import DeclarationError
 from drivetrain.graph.component import RESERVED
 from drivetrain.graph.signature import KEY
+from drivetrain.mining.aside import put_to_use
 from drivetrain.mining.findings import GATES, SELECTS, Edge, Merge, Model, Repository
 from drivetrain.mining.flow import Flow, flow
 from drivetrain.mining.words import carries
@@ -33,7 +34,7 @@ def sketch(repository: Repository) -> str:
     Raises:
         DeclarationError: no model was found, so there is nothing to declare.
     """
-    topology = flow(repository.wiring)
+    topology = flow(put_to_use(repository.wiring))
     if not topology.models:
         raise DeclarationError(
             f"{repository.name}: no model was found, so there is no system to sketch; "
