@@ -206,6 +206,15 @@ def test_a_loss_through_a_model_that_is_trained_in_its_turn_makes_adversaries():
     assert "adversarial training" not in found("maker judge", parts[0])
 
 
+def test_a_judge_that_is_trained_beside_its_maker_is_an_adversary_and_one_that_is_not_a_teacher():
+    feed = replace(edge("maker -> judge"), at_target=Place("train.py", 40))
+    parts = (model("maker"), model("judge", uses=(Place("train.py", 40),)), feed, fitting("maker"))
+    assert found(*parts)["teacher-student"] == [("judge", "maker")]
+    beside = found(*parts, fitting("judge", line=60))
+    assert beside["adversarial training"] == [("maker", "judge")]
+    assert "teacher-student" not in beside
+
+
 def test_outputs_as_training_data_are_said():
     assert found("a b", edge("a -> b", TRAINS_ON))["trained on a model's output"] == [("a", "b")]
     assert found("a b", fitting("b", data_from=("a",)))["trained on a model's output"] == [("a", "b")]

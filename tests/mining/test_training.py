@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
-from drivetrain.mining.findings import TRAINS_ON, Source, Training
+from drivetrain.mining.findings import TRAINS_ON, Place, Source, Training
 from drivetrain.mining.training import training
-from tests.mining.findings import edge, fitting, wiring
+from tests.mining.findings import edge, fitting, merge, model, wiring
 
 
 def test_no_fitting_is_no_training():
@@ -22,8 +23,20 @@ def test_models_that_are_fitted_each_by_its_own_loss_are_trained_individually():
 
 
 def test_one_loss_that_moves_several_models_trains_the_pipeline_simultaneously():
-    found = training(wiring("a b", fitting("a", "b")))
+    found = training(wiring("a b", edge("a -> b"), fitting("a", "b")))
     assert (found.scope, found.patterns) == ("pipeline", ("simultaneous end-loss",))
+
+
+def test_one_loop_for_models_that_never_meet_trains_each_of_them_individually():
+    assert training(wiring("a b", fitting("a", "b"))).scope == "individual"
+    assert training(wiring("a b", merge("a, b"), fitting("a", "b"))).scope == "pipeline"
+
+
+def test_a_model_that_judges_and_stays_as_it_is_makes_a_partial_end_loss():
+    feed = replace(edge("maker -> expert"), at_target=Place("train.py", 40))
+    parts = (model("maker"), model("expert", uses=(Place("train.py", 40),)), feed, fitting("maker"))
+    assert training(wiring(*parts)).patterns == ("partial end-loss",)
+    assert training(wiring(*parts, fitting("expert", line=60))).scope == "individual"
 
 
 def test_one_loss_that_moves_alternatives_of_one_slot_is_individual():
@@ -46,7 +59,7 @@ def test_the_judge_of_a_generator_is_not_trained_individually_beside_it():
 
 
 def test_both_kinds_are_mixed_and_staged():
-    found = training(wiring("a b", fitting("a", file="pretrain.py"), fitting("a", "b")))
+    found = training(wiring("a b", edge("a -> b"), fitting("a", file="pretrain.py"), fitting("a", "b")))
     assert (found.scope, found.staged) == ("mixed", True)
     assert found.patterns == ("individual", "simultaneous end-loss")
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from drivetrain.mining.findings import FEEDS, Place, Source, Wiring
+from drivetrain.mining.findings import FEEDS, Fitting, Place, Source, Wiring
 from drivetrain.mining.words import listed, speaks_of
 
 
@@ -50,6 +50,26 @@ def put_to_use(wiring: Wiring, sources: Sequence[Source] = ()) -> Wiring:
     merges = [replace(m, models=_without(m.models, left_out), into=_without(m.into, left_out)) for m in wiring.merges]
     kept = tuple(merge for merge in merges if len(merge.models) > 1 and not training.hold(merge.place))
     return replace(wiring, models=models, edges=edges, merges=kept)
+
+
+def judges(wiring: Wiring) -> dict[str, Fitting]:
+    """Models that only judge what is trained beside them, each with the fitting of what it judges.
+
+    Such a model runs in files with training loops alone, and takes the output of a model that is trained in one of them
+    by an optimiser of its own.
+    """
+    loops = {fitting.place.file for fitting in wiring.fittings if fitting.how == "step"}
+    models = {model.name: model for model in wiring.models}
+    found: dict[str, Fitting] = {}
+    for edge in wiring.edges:
+        target = models.get(edge.target)
+        if edge.kind != FEEDS or target is None or not {place.file for place in target.uses} <= loops:
+            continue
+        for fitting in wiring.fittings:
+            trained = edge.source in fitting.models and edge.target not in fitting.models
+            if trained and edge.at_target is not None and edge.at_target.file == fitting.place.file:
+                found.setdefault(edge.target, fitting)
+    return found
 
 
 def _without(names: Sequence[str], left_out: set[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import networkx as nx
 
+from drivetrain.mining.aside import judges
 from drivetrain.mining.findings import (
     FEEDBACK,
     FEEDS,
@@ -73,7 +74,7 @@ def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tu
         *_loops(topology),
         *_independent(topology),
         *_trained_on_output(wiring),
-        *_votes(topology),
+        *_votes(wiring, topology),
         *_safeguards(topology),
         *(Integration(SHARED_BACKBONE, *heads) for heads in shared_backbones(wiring, sources)),
         *_adversaries(wiring),
@@ -158,12 +159,17 @@ def _trained_on_output(wiring: Wiring) -> Iterator[Integration]:
                     yield Integration(TRAINED_ON_OUTPUT, (source, target), target, (fitting.place,), 1.0)
 
 
-def _votes(topology: Flow) -> Iterator[Integration]:
-    for name, merge in topology.merges.items():
-        models = tuple(topology.graph.predecessors(name))
-        alike = all(_equals(topology.models[a][0], topology.models[b][0]) for a, b in combinations(models, 2))
-        if alike and words(merge.what) & listed("vote"):
-            yield Integration(VOTING, models, name, (merge.place,), merge.confidence)
+def _votes(wiring: Wiring, topology: Flow) -> Iterator[Integration]:
+    known = {model.name: model for models in topology.models.values() for model in models}
+    seen: set[frozenset[str]] = set()
+    for merge in wiring.merges:
+        models = [known[name] for name in merge.models if name in known]
+        slots = {model.slot or model.name for model in models}
+        alike = len(slots) > 1 and all(_equals(a, b) for a, b in combinations(models, 2))
+        if alike and words(merge.what) & listed("vote") and not any(slots <= other for other in seen):
+            seen.add(frozenset(slots))
+            names = tuple(model.name for model in models)
+            yield Integration(VOTING, names, str(merge.place), (merge.place,), merge.confidence)
     for models_of_slot in topology.models.values():
         for model in models_of_slot:
             if model.maker.rsplit(".", 1)[-1] in listed("ensemble"):
@@ -193,6 +199,10 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
     unknown = {fitting.place.file for fitting in wiring.fittings if not fitting.models}
     through = {(judge, made) for fitting in wiring.fittings for judge in fitting.through for made in fitting.models}
     models = {model.name: model for model in wiring.models}
+    by_file = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
+    for judge, fitting in judges(wiring).items():
+        if (judge, fitting.place.file) in by_file:
+            through |= {(judge, made) for made in fitting.models if (made, judge) in helps}
     couples: dict[frozenset[str], Integration] = {}
     for made, judge in ((a, b) for a in models for b in models if a != b):
         both_trained = made in trained and (judge in trained or trained[made].place.file in unknown)
@@ -211,6 +221,10 @@ def _teachers(wiring: Wiring) -> Iterator[Integration]:
     for edge in wiring.edges:
         if edge.kind == SUPERVISES:
             yield _of_edges(TEACHER, (edge.source, edge.target), edge.target, (edge,))
+    trained = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
+    for judge, fitting in judges(wiring).items():
+        if (judge, fitting.place.file) not in trained:
+            yield Integration(TEACHER, (judge, *fitting.models), "", (fitting.place,), 0.8)
 
 
 def _of_edges(pattern: str, models: Sequence[str], at: str, edges: Sequence[Edge]) -> Integration:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import PurePosixPath
 
+from drivetrain.mining.aside import judges
 from drivetrain.mining.findings import TRAINS_ON, Fitting, Place, Source, Training, Wiring
 from drivetrain.mining.words import listed, words
 
@@ -28,8 +31,9 @@ def training(wiring: Wiring, sources: Sequence[Source] = ()) -> Training:
         sources: the parsed files; training code there counts even where it could not be told which model it trains.
     """
     slots = {model.name: model.slot or model.name for model in wiring.models}
-    fittings = [fitting for fitting in wiring.fittings if not _of_tests(fitting.place.file)]
-    joint = [fitting for fitting in fittings if _runs_through(fitting, slots)]
+    fittings = [fitting for fitting in _completed(wiring) if not _of_tests(fitting.place.file)]
+    met = _met(wiring)
+    joint = [fitting for fitting in fittings if _runs_through(fitting, slots, met)]
     alone = [fitting for fitting in fittings if fitting not in joint and not _in_turn(fitting, joint)]
     places = [fitting.place for fitting in fittings] or list(_training_code(sources))
     on_outputs = any(edge.kind == TRAINS_ON for edge in wiring.edges) or any(
@@ -54,8 +58,28 @@ def _distinct(models: Sequence[str], slots: dict[str, str]) -> set[str]:
     return {slots.get(name, name) for name in models}
 
 
-def _runs_through(fitting: Fitting, slots: dict[str, str]) -> bool:
-    return len(_distinct((*fitting.models, *fitting.through), slots)) > 1
+def _completed(wiring: Wiring) -> list[Fitting]:
+    """The fittings, with models that judge what is trained and stay as they are among those the loss runs through."""
+    trained = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
+    more: dict[Fitting, tuple[str, ...]] = {}
+    unknown = {fitting.place.file for fitting in wiring.fittings if not fitting.models}  # it may train the judge
+    for judge, fitting in judges(wiring).items():
+        if (judge, fitting.place.file) not in trained and fitting.place.file not in unknown:
+            more[fitting] = (*more.get(fitting, ()), judge)
+    return [replace(f, through=tuple(dict.fromkeys((*f.through, *more.get(f, ()))))) for f in wiring.fittings]
+
+
+def _met(wiring: Wiring) -> set[frozenset[str]]:
+    """Pairs of models with an edge or a merge between them."""
+    pairs = {frozenset((edge.source, edge.target)) for edge in wiring.edges}
+    return pairs | {frozenset(pair) for merge in wiring.merges for pair in combinations(merge.models, 2)}
+
+
+def _runs_through(fitting: Fitting, slots: dict[str, str], met: set[frozenset[str]]) -> bool:
+    """Whether one loss moves several models or runs through others; a loop that scripts share is one for each."""
+    if len(_distinct((*fitting.models, *fitting.through), slots)) < 2:
+        return False
+    return bool(fitting.through) or any(frozenset(pair) in met for pair in combinations(fitting.models, 2))
 
 
 def _in_turn(fitting: Fitting, joint: Sequence[Fitting]) -> bool:
