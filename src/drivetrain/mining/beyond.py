@@ -16,6 +16,7 @@ from drivetrain.mining.findings import (
     TRAINS_ON,
     Edge,
     Integration,
+    Merge,
     Model,
     Place,
     Source,
@@ -53,8 +54,10 @@ BEYOND = (
 )
 
 
-def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tuple[Integration, ...]:
-    """Every pattern beyond the paper's, in the order of ``BEYOND``.
+def beyond(
+    wiring: Wiring, merges: Sequence[Merge], topology: Flow, sources: Sequence[Source] = ()
+) -> tuple[Integration, ...]:
+    """Every pattern beyond the paper's, in the order of ``BEYOND``; merges are those outside training.
 
     * *interchangeable alternatives*: one slot, several models, never run together;
     * *conditional routing*: what a model says decides which model runs next, or whether one does;
@@ -74,7 +77,7 @@ def beyond(wiring: Wiring, topology: Flow, sources: Sequence[Source] = ()) -> tu
         *_loops(topology),
         *_independent(topology),
         *_trained_on_output(wiring),
-        *_votes(wiring, topology),
+        *_votes(merges, topology),
         *_safeguards(topology),
         *(Integration(SHARED_BACKBONE, *heads) for heads in shared_backbones(wiring, sources)),
         *_adversaries(wiring),
@@ -159,10 +162,10 @@ def _trained_on_output(wiring: Wiring) -> Iterator[Integration]:
                     yield Integration(TRAINED_ON_OUTPUT, (source, target), target, (fitting.place,), 1.0)
 
 
-def _votes(wiring: Wiring, topology: Flow) -> Iterator[Integration]:
+def _votes(merges: Sequence[Merge], topology: Flow) -> Iterator[Integration]:
     known = {model.name: model for models in topology.models.values() for model in models}
     seen: set[frozenset[str]] = set()
-    for merge in wiring.merges:
+    for merge in merges:
         models = [known[name] for name in merge.models if name in known]
         slots = {model.slot or model.name for model in models}
         alike = len(slots) > 1 and all(_equals(a, b) for a, b in combinations(models, 2))

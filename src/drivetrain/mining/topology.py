@@ -26,10 +26,11 @@ def integrations(wiring: Wiring, sources: Sequence[Source] = ()) -> tuple[Integr
         wiring: models, edges, merges.
         sources: the parsed files, which show heads on one backbone; without them that pattern is not looked for.
     """
-    topology = flow(put_to_use(wiring, sources), sources)
+    used = put_to_use(wiring, sources)
+    topology = flow(used, sources)
     joins = _joins(topology)
     forks = _forks(topology)
-    return (*joins, *forks, *_chains(topology, joins, forks), *beyond(wiring, topology, sources))
+    return (*joins, *forks, *_chains(topology, joins, forks), *beyond(wiring, used.merges, topology, sources))
 
 
 def _joins(topology: Flow) -> tuple[Integration, ...]:
