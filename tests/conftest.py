@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two test workers share two cores
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says at every start how it was compiled
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import numpy as np
 import pytest
@@ -19,6 +22,8 @@ IN_CI = "true" in os.environ.get("CI", "").lower() or os.environ.get("DRIVETRAIN
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
+    # Loaded after TensorFlow, triton ends the process, and collecting the adapters' examples loads TensorFlow.
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def simulate(
 def recorded(
     path: Annotated[Path | None, typer.Option(help="Folder fskitti; else $DRIVETRAIN_DATA/fskitti.")] = None,
     weights: Annotated[Path, typer.Option(help="A camera that `train` left.")] = DEFAULT_OUT / "seed-0.safetensors",
-    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning by the end loss.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning by the end loss.")] = 2,
 ) -> None:
     """Fine-tune a trained camera by the end loss on the real car's 23 pictures: an illustration, no measurement.
 

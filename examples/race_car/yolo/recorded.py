@@ -68,7 +68,7 @@ class IllustrationReport(Report):
 
 
 def illustrate(
-    camera: YoloCamera, path: str | os.PathLike[str] | None = None, *, epochs: int = 3, seed: int = 0
+    camera: YoloCamera, path: str | os.PathLike[str] | None = None, *, epochs: int = 2, seed: int = 0
 ) -> IllustrationReport:
     """Fine-tune the camera by the end loss alone on all stretches of pictures but one, and judge on that one.
 

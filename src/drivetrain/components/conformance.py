@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,11 +47,11 @@ def _gradients_equal_finite_differences(component: Component, *inputs: Tensor) -
             parts = zip(_floats(component(*values)), directions, strict=True)
             return float(sum((part.double() * direction.double()).sum() for part, direction in parts))
 
-    sum((part * direction).sum() for part, direction in zip(answer, directions, strict=True)).backward()
+    torch.autograd.backward(answer, directions)
     for place, value in enumerate(moved):
         if value.is_floating_point():
             others = [part.detach().clone() for part in moved]
-            _compare(f"input {place}", others[place], value.grad, lambda others=others: slope(*others))
+            _compare(f"input {place}", others[place], value.grad, partial(slope, *others))
     plain = [value.detach() for value in moved]
     for name, weight in _learning(component).items():
         _compare(f"weight {name}", weight.data, weight.grad, lambda: slope(*plain), weight)
@@ -77,7 +78,7 @@ def _compare(
 def _frozen_weights_get_no_gradient(component: Component, *inputs: Tensor) -> None:
     component.requires_grad_(False)
     moved = [value.clone().requires_grad_(value.is_floating_point()) for value in inputs]
-    sum(part.sum() for part in _floats(component(*moved))).backward()
+    torch.autograd.backward(torch.stack([part.sum() for part in _floats(component(*moved))]).sum())
     assert all(weight.grad is None for weight in component.parameters()), "a frozen weight got a gradient"
     assert any(value.grad is not None for value in moved), "nothing flows through a frozen model to what lies upstream"
     with torch.no_grad():

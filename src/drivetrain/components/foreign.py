@@ -98,7 +98,7 @@ class ForeignModule(nn.Module):
         self._names = {key_of(name): name for name in (*weights, *statistics)}
         self._handed = self._versions()
         self._object_leads = False
-        self.register_state_dict_pre_hook(_read_statistics)
+        self.register_state_dict_pre_hook(_read_statistics)  # type: ignore[no-untyped-call]
 
     def forward(self, *values: Any, **constants: Any) -> Any:
         """Run the user's object on its framework's own arrays."""

@@ -171,7 +171,7 @@ def wrap(model: Any) -> AbstractForeignModel:
 
 def to_torch(array: Any) -> Tensor:
     """A JAX array as a tensor that shares its memory; not to be written into."""
-    return torch.from_dlpack(array)
+    return torch.utils.dlpack.from_dlpack(array)
 
 
 def to_jax(value: Tensor) -> Any:

@@ -122,7 +122,7 @@ def to_tensorflow(value: Tensor) -> Any:
     """A torch tensor as a TensorFlow tensor that shares its memory."""
     if value.dtype == torch.bool:
         return tf.convert_to_tensor(value.numpy())
-    return tf.experimental.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(value.detach().contiguous()))
+    return tf.experimental.dlpack.from_dlpack(value.detach().contiguous().__dlpack__())
 
 
 def _arrays(call: Call) -> list[Any]:

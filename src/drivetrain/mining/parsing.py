@@ -12,6 +12,7 @@ from itertools import pairwise
 from drivetrain.mining.findings import Source
 
 _ROUNDS = 6  # of leaving out lines that parso calls wrong; what is still wrong then is looked at block by block
+_REPAIRED = 200_000  # characters; parso takes minutes for larger files full of errors, so they go to the blocks at once
 
 
 def parse(data: bytes, path: str) -> Source | None:
@@ -55,7 +56,7 @@ def repaired(text: str) -> str:
     for _ in range(_ROUNDS):
         if parsed("\n".join(lines)) is not None:
             return "\n".join(lines)
-        wrong = _wrong_lines("\n".join(lines))
+        wrong = _wrong_lines("\n".join(lines)) if len(rewritten) <= _REPAIRED else set()
         if not wrong:
             break
         for line in wrong:

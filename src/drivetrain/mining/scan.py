@@ -53,7 +53,7 @@ def scan(
         DataError: there is no folder at the path, or no such way of counting or mapping.
 
     Example:
-        >>> print(scan("src/drivetrain/page", seconds=20).repository.name)
+        >>> print(scan("src/drivetrain/page", seconds=20.0).repository.name)
         page
     """
     if counting not in (PERSON, PAPER):
