@@ -51,6 +51,26 @@ def weights_after(pattern: Any, frames: dict[str, Any]) -> dict[str, torch.Tenso
     return system.state_dict()
 
 
+@pytest.mark.parametrize(
+    "arm", [BASELINE, "simultaneous", "individual, projected labels", "individual, then simultaneous"]
+)
+def test_the_labels_of_a_part_cost_what_the_ledger_counts(arm: str) -> None:
+    part = trial.training_data(simulate(10, seed=3), ARMS[arm], 1.0)
+    report = fit(build(0), part, ARMS[arm].pattern, epochs=ARMS[arm].epochs(2), batch_size=50, seed=0)
+    edges = dict.fromkeys(edge for edge, _, use in report.labels.entries if use == "training")
+    assert trial.paid(part, edges) == report.labels.total(use="training") > 0
+
+
+def test_a_part_is_repeated_until_an_epoch_is_as_long_as_that_of_all_data() -> None:
+    pool = simulate(20, seed=3)
+    part = trial.training_data(pool, ARMS["simultaneous"], 0.25)
+    again = trial.repeated(part, len(pool["scan"]))
+    assert len(part.data["scan"]) == 5
+    assert len(again.data["scan"]) == len(again.data["cones"]) == 20
+    assert torch.equal(again.data["scan"][5:10], part.data["scan"])
+    assert trial.repeated(part, 5) is part
+
+
 def test_terms_that_reach_every_model_they_can_reach_train_simultaneously() -> None:
     frames = simulate(16, seed=3)
     routes = {"camera": ("existence", "colour"), "lidar": ("existence", "position")}

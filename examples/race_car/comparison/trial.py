@@ -1,6 +1,7 @@
 """One trial: one arm, one seed, one share of the data; trained, its thresholds tuned, tested once; answers a row."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import ceil
@@ -10,6 +11,7 @@ import torch
 
 from drivetrain import System, evaluate, fit
 from drivetrain.data import Labels, annotated
+from drivetrain.data.labels import Annotated
 from drivetrain.evaluation import Metric
 from drivetrain.training import State
 from drivetrain.training.fit_report import FitReport
@@ -72,8 +74,9 @@ def run(job: Job, sizes: Sizes, *, test: bool = True) -> Row:
     begin, arm = time.perf_counter(), ARMS[job.arm]
     pool, validation, unseen = scenes(job.seed, sizes)
     system, curve = build(job.seed), Curve(validation)
+    part = training_data(pool, arm, job.share)
     report = fit(
-        system, training_data(pool, arm, job.share), arm.pattern, epochs=arm.epochs(sizes.epochs),
+        system, repeated(part, len(pool["scan"])), arm.pattern, epochs=arm.epochs(sizes.epochs),
         batch_size=sizes.batch_size, optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate),
         validation=validation, metric={**ON_MODELS, "cones": F1} if arm.selected_by == "own" else F1, seed=job.seed,
         cache=job.share == 1, callbacks=[curve],
@@ -81,7 +84,7 @@ def run(job: Job, sizes: Sizes, *, test: bool = True) -> Row:
     thresholds, tuned = tune(system, validation)
     row = {
         **job._asdict(), "sizes": asdict(sizes), "thresholds": thresholds, "validation": tuned,
-        **_own_edges(system, validation), **_cost(report, curve), "labels": _labels(report, arm, validation),
+        **_own_edges(system, validation), **_cost(report, curve), "labels": _labels(report, arm, part, validation),
         "curve": curve.points, "verdict": report.verdict,
     }  # fmt: skip
     if test:
@@ -127,13 +130,10 @@ def scenes(seed: int, sizes: Sizes) -> tuple[Row, Row, Row]:
     )
 
 
-def training_data(pool: Row, arm: Arm, share: float) -> Any:
-    """The first tracks of the pool, repeated until an epoch has as many frames as the whole pool."""
+def training_data(pool: Row, arm: Arm, share: float) -> Annotated:
+    """The first tracks of the pool, with the labels that the arm reads and what they cost."""
     frames = len(pool["scan"])
-    count = max(1, ceil(share * frames))
-    order = torch.arange(frames) % count
-    part = {name: [value[i] for i in order.tolist()] if isinstance(value, list) else value[order]
-            for name, value in pool.items()}  # fmt: skip
+    part = {name: value[: max(1, ceil(share * frames))] for name, value in pool.items()}
     if arm.labels == "annotated":
         return annotated(part, hits=Labels(count=stretches))
     free = {"origin": "derived", "derived_from": "cones"}
@@ -142,6 +142,33 @@ def training_data(pool: Row, arm: Arm, share: float) -> Any:
         boxes=Labels(count=lambda boxes: 3 * len(boxes), **free),  # what the cone behind each box has cost
         hits=Labels(count=lambda hits: 3 * stretches(hits), **free),
     )
+
+
+def repeated(part: Annotated, frames: int) -> Annotated:
+    """The part again and again until an epoch has so many frames, so that every share is trained by as many updates."""
+    count = len(part.data["scan"])
+    if count == frames:
+        return part
+    order = (torch.arange(frames) % count).tolist()
+    # Without their key: a frame that is read again is a sample of its own to `fit`.
+    again = {
+        name: [value[i] for i in order] if isinstance(value, list) else value[order]
+        for name, value in part.data.items()
+        if name != "key"
+    }
+    return Annotated(again, part.labels)
+
+
+def paid(part: Annotated, edges: Iterable[str]) -> int:
+    """What these truths of the part cost, each frame's once; derived labels cost what they are derived from."""
+    seen, values = set[tuple[str, int]](), 0
+    for edge in edges:
+        label = part.labels.get(edge, Labels())
+        source = label.derived_from or edge
+        for frame, truth in enumerate(part.data[edge]):
+            values += 0 if (source, frame) in seen else label.count(truth)
+            seen.add((source, frame))
+    return values
 
 
 def tested(system: System, test: Row) -> dict[str, float]:
@@ -166,8 +193,9 @@ def _cost(report: FitReport, curve: Curve) -> Row:
     }  # fmt: skip
 
 
-def _labels(report: FitReport, arm: Arm, validation: Row) -> dict[str, int]:
+def _labels(report: FitReport, arm: Arm, part: Annotated, validation: Row) -> dict[str, int]:
     """Annotation values: read in training, and on validation to choose weights and thresholds."""
     cost = count_labels(validation)
     chosen = cost["cones"] + (cost["boxes"] + cost["hits"] if arm.selected_by == "own" else 0)
-    return {"training": report.labels.total(use="training"), "validation": chosen}
+    read = dict.fromkeys(edge for edge, _, use in report.labels.entries if use == "training")
+    return {"training": paid(part, read), "validation": chosen}
