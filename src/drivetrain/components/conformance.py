@@ -29,11 +29,16 @@ def examine(make: Callable[[], Component], *inputs: Tensor) -> None:
         _gradients_equal_finite_differences,
         _frozen_weights_get_no_gradient,
         _a_written_weight_reaches_the_users_object,
+        _a_weight_written_behind_torchs_back_reaches_it_too,
         _evaluation_leaves_the_state_alone,
         _the_state_is_all_there_is,
         _copies_are_independent,
+        _copies_go_on_like_the_original,
+        _the_way_back_is_gone_twice,
+        _an_overwritten_value_is_refused_on_the_way_back,
     ):
         question(make(), *inputs)
+    _a_second_model_takes_the_state_of_the_first(make, make(), *inputs)
 
 
 def _gradients_equal_finite_differences(component: Component, *inputs: Tensor) -> None:
@@ -103,6 +108,19 @@ def _a_written_weight_reaches_the_users_object(component: Component, *inputs: Te
             assert torch.equal(own.detach(), value), f"the user's object does not hold the new {name}"
 
 
+def _a_weight_written_behind_torchs_back_reaches_it_too(component: Component, *inputs: Tensor) -> None:
+    """As optimizers do that write into `weight.data`: torch counts no change there."""
+    component.eval()
+    before = _run(component, *inputs)
+    torch.stack([part.sum() for part in _floats(component(*inputs))]).sum().backward()
+    for weight in _learning(component).values():
+        if weight.grad is not None:
+            weight.data.sub_(0.5)
+            weight.grad = None
+    if _learning(component):
+        assert not _same(before, _run(component, *inputs)), "a step of an optimizer that writes into .data is lost"
+
+
 def _evaluation_leaves_the_state_alone(component: Component, *inputs: Tensor) -> None:
     before = _state(component.eval())
     _run(component, *inputs)
@@ -120,6 +138,17 @@ def _the_state_is_all_there_is(component: Component, *inputs: Tensor) -> None:
     assert _same(later, _state(component)), "the same run from the same state ends in another one"
 
 
+def _a_second_model_takes_the_state_of_the_first(
+    make: Callable[[], Component], component: Component, *inputs: Tensor
+) -> None:
+    """As a checkpoint does in the process that resumes: weights have the same names there."""
+    component.train()
+    _run(component, *inputs)
+    other = make().train()
+    other.load_state_dict(component.state_dict())
+    assert _same(_run(component, *inputs), _run(other, *inputs)), "another model with its state answers something else"
+
+
 def _copies_are_independent(component: Component, *inputs: Tensor) -> None:
     component.eval()
     answer = _run(component, *inputs)
@@ -130,6 +159,56 @@ def _copies_are_independent(component: Component, *inputs: Tensor) -> None:
                 weight.zero_()
         _run(twin, *inputs)
         assert _same(answer, _run(component, *inputs)), f"a {what} shares its weights with the original"
+
+
+def _copies_go_on_like_the_original(component: Component, *inputs: Tensor) -> None:
+    """In training mode: with the same statistics, and the same random numbers where the model owns a generator."""
+    component.train()
+    _run(component, *inputs)
+    twins = [component, copy.deepcopy(component), pickle.loads(pickle.dumps(component))]
+    torch_state = torch.get_rng_state()
+    answers, states = [], []
+    for twin in twins:
+        torch.set_rng_state(torch_state)
+        answers.append(_run(twin, *inputs))
+        states.append(_state(twin))
+    for what, answer, state in zip(("deep copy", "pickle"), answers[1:], states[1:], strict=True):
+        assert _same(answers[0], answer), f"in training mode a {what} answers something else"
+        assert _same(states[0], state), f"in training mode a {what} ends in another state"
+
+
+def _the_way_back_is_gone_twice(component: Component, *inputs: Tensor) -> None:
+    """As where branches' gradients are merged: each loss goes back through the trunk on its own."""
+    moved = [value.clone().requires_grad_(value.is_floating_point()) for value in inputs]
+    answer = torch.stack([part.sum() for part in _floats(component.eval()(*moved))]).sum()
+    wanted = [value for value in (*moved, *_learning(component).values()) if value.requires_grad]
+    first = torch.autograd.grad(answer, wanted, retain_graph=True, allow_unused=True)
+    second = torch.autograd.grad(answer, wanted, allow_unused=True)
+    for one, other in zip(first, second, strict=True):
+        assert (one is None) == (other is None), "the second way back reaches other weights than the first"
+        assert one is None or torch.equal(one, other), "the second way back answers other gradients than the first"
+
+
+def _an_overwritten_value_is_refused_on_the_way_back(component: Component, *inputs: Tensor) -> None:
+    """A framework shares its memory with torch, so what is overwritten there would make its gradients wrong."""
+    moved = [value.clone().requires_grad_(value.is_floating_point()) for value in inputs]
+    expected = torch.autograd.grad(_weighted(_floats(component.eval()(*moved))), moved, allow_unused=True)
+    answer = _floats(component(*moved))
+    total = _weighted(answer)
+    with torch.no_grad():
+        for part in (*moved, *answer):
+            if part.is_floating_point():
+                part.zero_()
+    try:
+        found = torch.autograd.grad(total, moved, allow_unused=True)
+    except RuntimeError:
+        return
+    for one, other in zip(expected, found, strict=True):
+        assert one is None or torch.equal(one, other), "a value was overwritten, and the gradients are silently wrong"
+
+
+def _weighted(parts: list[Tensor]) -> Tensor:
+    return torch.stack([(part * torch.linspace(-1, 1, part.numel()).reshape(part.shape)).sum() for part in parts]).sum()
 
 
 def _learning(component: Component) -> dict[str, nn.Parameter]:

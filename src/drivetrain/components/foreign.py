@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,10 +14,18 @@ from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from drivetrain.components.torch import TorchComponent
+from drivetrain.errors import ComponentError, listed
 
 Gradients = tuple[Sequence[Tensor | None], Sequence[Tensor | None]]
 PullBack = Callable[[Any], Gradients]
 """From the answer's cotangents to the gradients of ``Call.moved`` and of ``Call.learning``, in their order."""
+
+
+BRIDGES: weakref.WeakValueDictionary[int, nn.Module] = weakref.WeakValueDictionary()
+"""The module around each user's object, by its identity: an object that is declared twice has one set of weights.
+
+A bridge holds its object, hence the identity of an object whose bridge lives is not given to another one.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +82,7 @@ class AbstractForeignModel(ABC):
 
     @abstractmethod
     def vjp(self, call: Call) -> tuple[Any, PullBack]:
-        """The answer and the way back, which is gone at most once.
+        """The answer and the way back, which may be gone several times.
 
         The way back takes a value built like the answer, with a cotangent in the place of each floating-point tensor
         and ``None`` elsewhere.
@@ -96,8 +106,15 @@ class ForeignModule(nn.Module):
         for name, value in statistics.items():
             self.statistics.register_buffer(key_of(name), value)
         self._names = {key_of(name): name for name in (*weights, *statistics)}
+        if len(self._names) < len(weights) + len(statistics):
+            raise ComponentError(
+                f"the {type(model.thing).__name__} has several weights of one name: "
+                f"{listed(sorted([*weights, *statistics]))} (a dot is read as an underscore); rename them"
+            )
         self._handed = self._versions()
+        self._suspects: set[str] = set()
         self._object_leads = False
+        BRIDGES[id(model.thing)] = self
         self.register_state_dict_pre_hook(_read_statistics)  # type: ignore[no-untyped-call]
 
     def forward(self, *values: Any, **constants: Any) -> Any:
@@ -112,20 +129,24 @@ class ForeignModule(nn.Module):
         self._object_leads |= self.training
         if not moved and not learning:
             return self.model.run(call)
-        crossing = _Crossing(self.model, call)
+        crossing = _Crossing(self.model, call, partial(self._suspects.update, learning))
         inputs = [*(leaves[i] for i in moved), *(self.weights[key] for key in learning)]
         return crossing.answer(_Bridge.apply(crossing, *inputs))  # type: ignore[no-untyped-call]
 
     def hand_back(self) -> None:
         """Write what changed here into the user's own object."""
         versions = self._versions()
-        if versions == self._handed:
+        if versions == self._handed and not self._suspects:
             return
         changed = {
-            self._names[key]: value.detach() for key, value in self._held() if versions[key] != self._handed[key]
+            self._names[key]: value.detach()
+            for key, value in self._held()
+            if versions[key] != self._handed[key] or key in self._suspects
         }
         self.model.receive(changed)
         self._handed = versions
+        # An optimizer that writes into `weight.data` leaves no trace: what has a gradient may have been stepped.
+        self._suspects &= {key for key in self._suspects if self.weights[key].grad is not None}
 
     def read_statistics(self) -> None:
         """Bring the buffers up to date with the user's object, unless they were written since."""
@@ -144,8 +165,13 @@ class ForeignModule(nn.Module):
         """Changes whenever a tensor is written in place or replaced."""
         return {key: (value._version, value.data_ptr()) for key, value in self._held()}
 
+    def __getstate__(self) -> dict[str, Any]:
+        self.read_statistics()  # a copy starts from the buffers
+        return self.__dict__.copy()
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
+        BRIDGES[id(self.model.thing)] = self
         self._handed = dict.fromkeys(self._handed, (-1, -1))  # a copy's tensors count their versions anew
 
 
@@ -176,8 +202,8 @@ def key_of(name: str) -> str:
 class _Crossing:
     """One pass over the bridge: takes the answer apart, and puts it together again around tensors on the tape."""
 
-    def __init__(self, model: AbstractForeignModel, call: Call) -> None:
-        self.model, self.call = model, call
+    def __init__(self, model: AbstractForeignModel, call: Call, learned: Callable[[], None]) -> None:
+        self.model, self.call, self.learned = model, call, learned
         self.leaves: list[Any] = []
         self.structure: TreeSpec | None = None
         self.floats: list[int] = []
@@ -209,12 +235,15 @@ class _Bridge(torch.autograd.Function):
     def forward(ctx: Any, crossing: _Crossing, *inputs: Tensor) -> tuple[Tensor, ...]:
         outputs, ctx.pull_back = crossing.forth()
         ctx.crossing, ctx.dtypes = crossing, [value.dtype for value in inputs]
+        # Not read here but shared with the framework, whose way back reads them: torch then sees what is overwritten.
+        ctx.save_for_backward(*(leaf for leaf in crossing.call.leaves if isinstance(leaf, Tensor)), *outputs)
         return outputs
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        crossing = ctx.crossing
+        crossing, _ = ctx.crossing, ctx.saved_tensors
+        crossing.learned()
         wanted = crossing.rebuilt(cotangents, [None] * len(crossing.leaves))
         moved, learning = ctx.pull_back(wanted)
         gradients = (*moved, *learning)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-import weakref
 from typing import Any
 
 from torch import nn
 
-from drivetrain.components.foreign import AbstractForeignModel, ForeignModule
+from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, ForeignModule
 
 ADAPTERS = {
     "keras": "drivetrain.components.keras",
@@ -18,25 +17,17 @@ ADAPTERS = {
 }
 """The package or module that defines a class of models, and the file with its `wrap`; the first that fits counts."""
 
-_bridges: weakref.WeakValueDictionary[int, nn.Module] = weakref.WeakValueDictionary()
-
 
 def bridge(thing: Any) -> nn.Module | None:
-    """A torch module that runs a model of another framework; the same one for the same model; None: no such model.
-
-    A model that is declared twice has one set of weights, so it needs one module. A bridge holds its model, hence the
-    identity of a model whose bridge lives is not given to another object.
-    """
-    if (known := _bridges.get(id(thing))) is not None:
+    """A torch module that runs a model of another framework; the same one for the same model; None: no such model."""
+    if (known := BRIDGES.get(id(thing))) is not None:
         return known
     adapter = next((ADAPTERS[name] for name in ADAPTERS if _comes_from(thing, name)), None)
     if adapter is None:
         return None
     wrapped = importlib.import_module(adapter).wrap(thing)
     _keep_triton_out()
-    module = ForeignModule(wrapped) if isinstance(wrapped, AbstractForeignModel) else wrapped
-    _bridges[id(thing)] = module
-    return module
+    return ForeignModule(wrapped) if isinstance(wrapped, AbstractForeignModel) else wrapped
 
 
 def _keep_triton_out() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from drivetrain.components.foreign import AbstractForeignModel, Call, Gradients, PullBack
+from drivetrain.errors import ComponentError, listed
 
 Arrays = dict[str, Any]  # by name
 Placed = dict[int, Any]  # by place among the leaves of a call
@@ -39,7 +40,8 @@ class JaxModel:
     """
 
     def __init__(self, function: Callable[..., Any], weights: Any, *, state: Any = None, key: Any = None) -> None:
-        self.function, self.weights, self.state = function, weights, state
+        self.function, self.state = function, tree_util.tree_map(jax.numpy.asarray, state)
+        self.weights = tree_util.tree_map(jax.numpy.asarray, weights)
         is_typed = key is not None and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
         self.key = jax.random.key_data(key) if is_typed else key
 
@@ -51,6 +53,13 @@ class JaxAdapter(AbstractForeignModel):
         self.model = model
         named = inspect.signature(model.function).parameters
         self._is_told = tuple(name for name in ("training", "key") if name in named)
+        self._kept = "state/" if set(_named(model.weights)) & set(_named(model.state)) else ""  # one name, one array
+        whole = [name for name, leaf in _named(model.weights).items() if not _is_real(leaf)]
+        if whole:
+            raise ComponentError(
+                f"the weights of {_called(model)} hold no floating-point numbers at {listed(whole)}, so these cannot "
+                f"learn; hand them over as state: JaxModel(function, weights, state=...)"
+            )
         self._compiled: dict[Any, _Compiled] = {}
 
     @property
@@ -64,14 +73,14 @@ class JaxAdapter(AbstractForeignModel):
 
     def statistics(self) -> dict[str, Tensor]:
         """Copies of the leaves of the state and of the key; whole numbers as int64: torch computes little on uint32."""
-        kept = _named(self.model.state) | ({} if self.model.key is None else {RANDOM_KEY: self.model.key})
+        kept = _named(self.model.state, self._kept) | ({} if self.model.key is None else {RANDOM_KEY: self.model.key})
         return {name: _wide(to_torch(leaf)).clone() for name, leaf in kept.items()}
 
     def receive(self, values: Mapping[str, Tensor]) -> None:
         """Put new leaves into the user's trees."""
         own = {name: to_jax(value.clone()) for name, value in values.items()}
         self.model.weights = _with(self.model.weights, own)
-        self.model.state = _with(self.model.state, own)
+        self.model.state = _with(self.model.state, own, self._kept)
         if RANDOM_KEY in own:
             self.model.key = own[RANDOM_KEY].astype(self.model.key.dtype)
 
@@ -141,7 +150,7 @@ class _Compiled:
             answer = model.function(tree, *kept, *values, **constants, **{name: told[name] for name in is_told})
             answer, state = answer if has_state else (answer, state)
             leaves, self.structure = tree_flatten(answer)
-            self.is_float = [jax.numpy.issubdtype(jax.numpy.result_type(leaf), jax.numpy.floating) for leaf in leaves]
+            self.is_float = [_is_real(leaf) for leaf in leaves]
             floats = [leaf for leaf, real in zip(leaves, self.is_float, strict=True) if real]
             return floats, ([leaf for leaf, real in zip(leaves, self.is_float, strict=True) if not real], state)
 
@@ -184,18 +193,28 @@ def _arrays(call: Call) -> Placed:
     return {i: to_jax(leaf) for i, leaf in enumerate(call.leaves) if isinstance(leaf, Tensor)}
 
 
-def _named(tree: Any) -> Arrays:
-    return {
-        tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in tree_util.tree_leaves_with_path(tree)
-    }
+def _named(tree: Any, prefix: str = "") -> Arrays:
+    return {f"{prefix}{_name(path)}": leaf for path, leaf in tree_util.tree_leaves_with_path(tree)}
 
 
-def _with(tree: Any, new: Arrays) -> Any:
+def _with(tree: Any, new: Arrays, prefix: str = "") -> Any:
     def replaced(path: Any, leaf: Any) -> Any:
-        found = new.get(tree_util.keystr(path, simple=True, separator="/"))
+        found = new.get(f"{prefix}{_name(path)}")
         return leaf if found is None else found.astype(leaf.dtype)
 
     return tree_util.tree_map_with_path(replaced, tree)
+
+
+def _name(path: Any) -> str:
+    return tree_util.keystr(path, simple=True, separator="/") or "value"  # the tree may be one array
+
+
+def _called(model: JaxModel) -> str:
+    return getattr(model.function, "__name__", type(model.function).__name__)
+
+
+def _is_real(array: Any) -> bool:
+    return bool(jax.numpy.issubdtype(jax.numpy.result_type(array), jax.numpy.floating))
 
 
 def _like(cotangent: Any, output: Any) -> Any:

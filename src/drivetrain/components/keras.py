@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import keras
-from torch import nn
+from torch import Tensor, nn
 
-from drivetrain.components.foreign import AbstractForeignModel
+from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, key_of
 from drivetrain.errors import ComponentError
 
 
@@ -35,15 +35,38 @@ def wrap(model: Any) -> AbstractForeignModel | nn.Module:
 
 
 class KerasOnTorch(nn.Module):
-    """A Keras model on torch is a torch module already; this tells it whether it is in training."""
+    """A Keras model on torch needs no bridge: its weights are torch parameters, told apart by names that last.
+
+    The model is no submodule, since the names that Keras gives carry the numbers of its layers in this process.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        trainable, others = _variables(model)
+        self.__dict__["model"] = model
+        self.weights = nn.ParameterDict({key_of(name): variable.value for name, variable in trainable.items()})
+        self.statistics = nn.Module()
+        for name, variable in others.items():
+            self.statistics.register_buffer(key_of(name), variable.value.data)  # the same memory
+        BRIDGES[id(model)] = self
 
     def forward(self, *values: Any, **constants: Any) -> Any:
         """Run the model."""
         return call(self.model, values, constants, self.training)
+
+    def __reduce__(self) -> Any:
+        learning = [weight.requires_grad for weight in self.weights.values()]
+        return _on_torch, (self.model, self.training, learning, dict(self.statistics.named_buffers()))
+
+
+def _on_torch(model: Any, training: bool, learning: Sequence[bool], statistics: Mapping[str, Tensor]) -> KerasOnTorch:
+    """A copy; Keras' own copies do not keep the states of their generators."""
+    copied = KerasOnTorch(model).train(training)
+    for weight, learns in zip(copied.weights.values(), learning, strict=True):
+        weight.requires_grad_(learns)
+    for name, value in copied.statistics.named_buffers():
+        value.copy_(statistics[name])
+    return copied
 
 
 def call(model: Any, values: Sequence[Any], constants: Mapping[str, Any], training: bool) -> Any:

@@ -65,7 +65,7 @@ class TensorFlowAdapter(AbstractForeignModel):
         """The object's answer, and the gradient that its tape computes."""
         arrays = _arrays(call)
         sources = [*(arrays[i] for i in call.moved), *(self._trainable[name] for name in call.learning)]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             for source in sources:
                 tape.watch(source)
             answer = self._call(call, arrays)

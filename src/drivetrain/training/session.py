@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from drivetrain.components.foreign import hand_back
 from drivetrain.data import drawing_from
 from drivetrain.errors import listed
 from drivetrain.evaluation.tally import Rows
@@ -59,12 +60,13 @@ class Session:
         return self._report(after)
 
     def leave(self) -> None:
-        """Leave the system as it was handed over, whatever happened."""
+        """Leave the system as it was handed over, whatever happened, and every user's object with what was learned."""
         if self.stage is not None:
             for optimizers in self.stage.optimizers.values():
                 optimizers.turns.end()
         for module, flag in self._flags:
             module.training = flag
+        hand_back(self.system)
 
     def _run_stage(
         self, number: int, tracks: tuple[Track, ...], resumed: dict[str, Any] | None, started: float

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from drivetrain.components.foreign import ForeignModule
+
 SMALL = 1 << 16
 """Numbers up to which a buffer is copied in every iteration; larger ones, such as position encodings, when they move.
 
@@ -18,13 +20,17 @@ class Statistics:
     """The buffers of some modules, kept before each iteration."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
-        self._places = [(module, name) for module in modules for name, _ in module.named_buffers(recurse=False)]
+        listed = list(modules)
+        self._foreign = [module for module in listed if isinstance(module, ForeignModule)]
+        self._places = [(module, name) for module in listed for name, _ in module.named_buffers(recurse=False)]
         self._own: list[Tensor] = []
         self._copies: list[Tensor] = []
         self._versions: list[int] = []
 
     def keep(self) -> None:
         """Remember them as they are now."""
+        for bridge in self._foreign:
+            bridge.read_statistics()
         own: list[Tensor] = [module._buffers[name] for module, name in self._places]  # type: ignore[misc]
         if len(own) != len(self._own) or any(now is not before for now, before in zip(own, self._own, strict=True)):
             self._own, self._copies = own, [torch.empty_like(each) for each in own]  # a module may put new ones there
