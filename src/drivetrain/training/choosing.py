@@ -28,7 +28,8 @@ class Choice:
 def choices(run: Run, tracks: Sequence[Track]) -> list[Choice]:
     """Models with a metric on their own edge are chosen by it, others by the output's metric or their loss.
 
-    Models that share a weight are chosen together, by the sum of their scores: the weight can only be of one epoch.
+    Models that share a weight are chosen together, by the sum of their scores: the weight can only be of one epoch. All
+    are where something is protected: what was measured then are the weights that are kept.
     """
     assert run.validation is not None
     metrics = run.gauge.metrics
@@ -49,7 +50,10 @@ def choices(run: Run, tracks: Sequence[Track]) -> list[Choice]:
             groups.append((track.models, _by_loss(run, track, tracks)))
     if together:
         groups.append((tuple(dict.fromkeys(together)), _by_metrics(ends, run.gauge)))
-    return [Choice(Best(run.system, models), judge) for models, judge in _sharing_together(run, groups)]
+    found = _sharing_together(run, groups)
+    if run.protection.margins:
+        found = [(tuple(name for models, _ in found for name in models), _summed([judge for _, judge in found]))]
+    return [Choice(Best(run.system, models), judge) for models, judge in found]
 
 
 def _sharing_together(run: Run, groups: Sequence[tuple[tuple[str, ...], Judge]]) -> list[tuple[tuple[str, ...], Judge]]:

@@ -20,6 +20,7 @@ from drivetrain.training.losses import BoundLoss, check_truths
 from drivetrain.training.measuring import WITHOUT_VALIDATION, Gauge
 from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule
 from drivetrain.training.place import place_of
+from drivetrain.training.protection import protection_of
 from drivetrain.training.reading import source_of
 from drivetrain.training.run import Run
 from drivetrain.training.session import Session
@@ -42,6 +43,7 @@ def fit(
     validation: Any = None,
     metric: Any = None,
     until: Mapping[str, float] | None = None,
+    protect: float | Mapping[str, float] | None = None,
     unit: str | None = None,
     seed: int | None = None,
     device: Any = "auto",
@@ -67,6 +69,9 @@ def fit(
         validation: data of any accepted form; after each epoch it chooses the best weights.
         metric: a metric of the output, or a dict of metrics by edge; without one the validation loss chooses.
         until: stop as soon as these metrics are reached on validation: ``{"cones": 0.9}``.
+        protect: what training must not make worse, and by how much it may: ``{"sign": 0.01}`` by edge or metric, or one
+            margin for every branch. Weights beyond it are never kept: the best of the others are, else those from
+            before training. It is decided on ``validation``, by the whole interval where the metric has one.
         unit: the field of the data whose values are independent, such as ``"session"``: intervals of what training did
             are drawn over it, as in ``evaluate``; None where each sample is independent.
         seed: rules order, dropout and everything else that is drawn; None draws one from torch's generator.
@@ -90,6 +95,8 @@ def fit(
     tracks = [each.tracks(system) for each in patterns]
     metrics = {} if metric is None else metrics_by_edge(system, metric)
     check_until(system, until, metrics, validation)
+    losses = _losses_by_edge(tracks)
+    protection = protection_of(system, protect, metrics, losses, tracks, validation)
     settings = Settings(
         epochs=epochs_of(epochs, len(patterns)),
         batch_size=batch_size,
@@ -118,12 +125,12 @@ def fit(
     settings = replace(settings, seed=place.agreed(settings.seed))
     ledger = Ledger()
     gauge = Gauge(
-        system, judged or opened, metrics, max(batch_size, 64), _losses_by_edge(tracks), place.device, unit,
+        system, judged or opened, metrics, max(batch_size, 64), losses, place.device, unit,
         limit=WITHOUT_VALIDATION if judged is None else None, ledger=None if judged is None else ledger,
     )  # fmt: skip
     gauge.check()
-    plan = settings.plan(patterns, seed)
-    session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger))
+    plan = settings.plan(patterns, seed, protection.margins)
+    session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger, protection))
     started = time.perf_counter()
     try:
         return session.train(started)

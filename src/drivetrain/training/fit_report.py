@@ -12,7 +12,7 @@ from rich.text import Text
 
 from drivetrain.data import Ledger
 from drivetrain.report import Report
-from drivetrain.training.measuring import Change
+from drivetrain.training.change import Change
 
 
 class PassCount(NamedTuple):
@@ -41,6 +41,7 @@ class FitReport(Report):
         outputs: the system's output edges.
         kept: for each stage, the epoch whose weights were kept (0: those from before training; None: the last).
         notes: what a careful reader should know.
+        protected: by measure how much worse it was allowed to become.
         reached: whether ``until`` was reached; None if it was not asked for.
     """
 
@@ -58,6 +59,7 @@ class FitReport(Report):
     kept: tuple[dict[str, int | None], ...] = ()
     notes: tuple[str, ...] = ()
     reached: bool | None = None
+    protected: dict[str, float] = field(default_factory=dict)
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -112,8 +114,10 @@ class FitReport(Report):
             unmoved = ", ".join(name for name, epoch in chosen.items() if epoch == 0)
             if unmoved and not self.reached:
                 where = f" in stage {stage}" if len(self.kept) > 1 else ""
+                allowed = " that kept what is protected" if self.protected else ""
                 perils.append(
-                    f"No epoch{where} was better on validation than the start, whose weights were kept: {unmoved}."
+                    f"No epoch{allowed}{where} was better on validation than the start, whose weights were kept: "
+                    f"{unmoved}."
                 )
         if self.reached is False:
             perils.append("The required quality was not reached.")

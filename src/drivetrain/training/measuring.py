@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from math import isfinite, isnan, nan
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import isfinite, nan
 from typing import Any
 
 import torch
@@ -14,69 +13,18 @@ from torch.utils._pytree import tree_leaves
 from drivetrain.data import Batch, Ledger, Opened, Source, take
 from drivetrain.errors import DataError, MissingEdgeError, listed
 from drivetrain.evaluation.metrics import Metric
-from drivetrain.evaluation.statistics import Estimate, paired_difference
-from drivetrain.evaluation.tally import Rows, Tally
+from drivetrain.evaluation.statistics import paired_difference
+from drivetrain.evaluation.tally import Tally
 from drivetrain.graph import System
 from drivetrain.graph.execution import needed, run
 from drivetrain.training.base import Track
+from drivetrain.training.change import Change, Measurement
 from drivetrain.training.losses import BoundLoss, named_terms
 from drivetrain.training.running import Runner
 from drivetrain.training.targets import encoded, same_structure
 
 WITHOUT_VALIDATION = 256
 """Samples of the training data on which edges are measured where no validation data was given."""
-
-
-NOTICEABLE = 0.05
-"""The relative change from which on a measure without an interval counts as a change."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The metrics at one moment.
-
-    Attributes:
-        values: value by metric name (``"cones"``, or ``"cones.f1"``).
-        rows: what each sample contributed, where the metric keeps samples.
-    """
-
-    values: dict[str, float]
-    rows: dict[str, Rows]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What training did to one edge.
-
-    Attributes:
-        metric: what was measured; ``"loss"`` or ``"mean squared error"`` where no metric was given for the edge.
-        before: its value before training.
-        after: its value with the weights that were kept.
-        higher_is_better: which way is up.
-        difference: paired over the samples, with an interval, where the metric keeps samples.
-    """
-
-    edge: str
-    metric: str
-    before: float
-    after: float
-    higher_is_better: bool
-    difference: Estimate | None = None
-
-    @property
-    def better(self) -> bool | None:
-        """True or False where the edge surely changed for better or worse; None where that is within the noise."""
-        if isnan(self.before) or isnan(self.after) or self.before == self.after:
-            return None
-        if self.difference is not None and self.difference.low <= 0 <= self.difference.high:
-            return None
-        if self.difference is None and abs(self.after - self.before) <= NOTICEABLE * abs(self.before):
-            return None
-        return (self.after > self.before) == self.higher_is_better
-
-    def __str__(self) -> str:
-        word = {True: "better", False: "worse", None: "no clear change"}[self.better]
-        return f"{self.edge}: {self.metric} {self.before:.3g} -> {self.after:.3g} ({word})"
 
 
 class Gauge:
@@ -128,17 +76,17 @@ class Gauge:
                     f"its samples have: {listed(fields)}"
                 )
 
-    def measure(self, *, whole: bool = False) -> Measurement:
-        """The metrics now; with ``whole`` also every other edge that has a truth."""
+    def measure(self, *, whole: bool = False, also: Collection[str] = ()) -> Measurement:
+        """The metrics now, and what no metric judges: these edges, or with ``whole`` every one that has a truth."""
         tallies = {name: Tally(metric) for name, metric in self.metrics.items()}
         others: dict[str, _Mean] = {}
-        for edges, source in self._groups(whole):
+        for edges, source in self._groups(whole, also):
             judged = [edge for edge in edges if any(metric.edge == edge for metric in self.metrics.values())]
             for batch in self._batches(source):
                 usable = self._usable(batch, edges)
                 if usable.size:
                     self.note(usable, judged, source)
-                    self._add([edge for edge in edges if edge in usable], usable, tallies, others, whole)
+                    self._add([edge for edge in edges if edge in usable], usable, tallies, others)
         values = {name: tally.value for name, tally in tallies.items()}
         values |= {name: mean.value for name, mean in others.items()}
         rows = {name: tally.rows for name, tally in tallies.items() if len(tally.rows)}
@@ -149,9 +97,12 @@ class Gauge:
         if self.ledger is not None:
             self.ledger.read(batch, edges, source.labels, "validation", "validation")
 
-    def changes(self, before: Measurement, after: Measurement) -> dict[str, Change]:
-        """What lies between two measurements, by metric name."""
-        return {name: self._change(name, before, after) for name in before.values if name in after.values}
+    def changes(
+        self, before: Measurement, after: Measurement, only: Collection[str] | None = None
+    ) -> dict[str, Change]:
+        """What lies between two measurements, by metric name; all of it, or only some."""
+        names = [name for name in before.values if name in after.values and (only is None or name in only)]
+        return {name: self._change(name, before, after) for name in names}
 
     def _change(self, name: str, before: Measurement, after: Measurement) -> Change:
         if name not in self.metrics:
@@ -171,13 +122,13 @@ class Gauge:
         part = self.data.parts.get(edge)  # the whole is joined from parts only where it is needed
         return self.data.whole if part is None else part
 
-    def _groups(self, whole: bool) -> list[tuple[list[str], Source]]:
+    def _groups(self, whole: bool, also: Collection[str]) -> list[tuple[list[str], Source]]:
         """The edges to measure, by the data set that has their truth."""
         groups: dict[int, tuple[list[str], Source]] = {}
         for edge in self.system.edges:
             if edge in self.system.inputs:
                 continue
-            if not whole and not any(metric.edge == edge for metric in self.metrics.values()):
+            if not (whole or edge in also or any(metric.edge == edge for metric in self.metrics.values())):
                 continue
             if self.data.parts and edge not in self.data.parts:
                 continue
@@ -200,9 +151,7 @@ class Gauge:
         read = [edge for edge in self.system.inputs if any(edge in node.inputs for node in nodes)]
         return batch.only(batch.rows(read if self.unit is None else [*read, self.unit]))
 
-    def _add(
-        self, edges: list[str], batch: Batch, tallies: dict[str, Tally], others: dict[str, _Mean], whole: bool
-    ) -> None:
+    def _add(self, edges: list[str], batch: Batch, tallies: dict[str, Tally], others: dict[str, _Mean]) -> None:
         inputs = {edge: batch[edge] for edge in self.system.inputs if edge in batch}
         with torch.no_grad():
             values = run(needed(self.system.graph, edges), inputs)
@@ -217,7 +166,7 @@ class Gauge:
             mine = [name for name, metric in self.metrics.items() if metric.edge == edge]
             for name in mine:
                 tallies[name].add(prediction, truth, units, ids)
-            if whole and not mine:
+            if not mine:
                 self._add_other(edge, prediction, truth, batch, values, others)
 
     def _add_other(

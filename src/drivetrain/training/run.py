@@ -9,6 +9,7 @@ from drivetrain.graph import System
 from drivetrain.training.base import TrainingPattern
 from drivetrain.training.measuring import Gauge
 from drivetrain.training.place import Place
+from drivetrain.training.protection import Protection
 from drivetrain.training.settings import Settings
 
 
@@ -26,6 +27,7 @@ class Run:
         place: where.
         plan: what a checkpoint must agree with.
         ledger: what the labels that were used cost.
+        protection: what must not become worse.
     """
 
     system: System
@@ -37,3 +39,4 @@ class Run:
     place: Place
     plan: str
     ledger: Ledger = field(default_factory=Ledger)
+    protection: Protection = field(default_factory=Protection)

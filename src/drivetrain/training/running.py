@@ -162,7 +162,7 @@ class Runner:
         return {edge: values[edge] for edge in split.frontier}
 
     def _divide(self, turn: tuple[str, ...]) -> Split:
-        shared = _sharing(self.system, turn)
+        shared = sharing(self.system, turn)
         moving: set[str] = set()
         frozen, live = [], []
         for node in self.nodes:
@@ -179,7 +179,7 @@ class Runner:
         return Split(tuple(frozen), tuple(live), frontier, read, tuple(sorted(sources)), names)
 
 
-def _sharing(system: System, models: tuple[str, ...]) -> set[str]:
+def sharing(system: System, models: tuple[str, ...]) -> set[str]:
     """The models and all others that use weights of theirs."""
     weights = {id(weight) for name in models for weight in system.component(name).parameters()}
     return {name for name in system.models if any(id(w) in weights for w in system.component(name).parameters())}

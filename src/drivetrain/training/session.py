@@ -17,9 +17,11 @@ from drivetrain.evaluation.tally import Rows
 from drivetrain.report import Progress, progress
 from drivetrain.training import checkpoint as checkpoints
 from drivetrain.training.base import State, Track
+from drivetrain.training.branches import branch_words
+from drivetrain.training.change import Measurement
 from drivetrain.training.fit_report import FitReport, PassCount
-from drivetrain.training.measuring import Measurement
 from drivetrain.training.run import Run
+from drivetrain.training.running import sharing
 from drivetrain.training.stage import Stage
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -48,6 +50,7 @@ class Session:
             if resumed is None:
                 self.system.eval()
                 self.before = self.run.gauge.measure(whole=True)
+                self.run.protection.check(self.before)
             spent = self.state.seconds
             for number in range(self.state.stage, len(self.run.patterns)):
                 # only now, since tracks that learn apart start from the weights that the stage before kept
@@ -73,7 +76,7 @@ class Session:
     ) -> None:
         state = self.state
         state.pattern = self.run.patterns[number]
-        stage = Stage(self.run, number, tracks, state)
+        stage = Stage(self.run, number, tracks, state, self.before)
         self.stage = stage
         position = None
         if resumed is not None and resumed["position"] is not None:
@@ -198,6 +201,10 @@ class Session:
             if self.run.validation is not None
             else f"the first {self.run.gauge.limit} training samples at most"
         )
+        changes = self.run.gauge.changes(self.before, after)
+        moved = [name for name in trained if state.updates[name] and any(each.get(name, 0) != 0 for each in self.kept)]
+        said = branch_words(self.system, changes.values(), sharing(self.system, tuple(moved)))
+        said += self.run.protection.words(state.history, changes)
         return FitReport(
             pattern=", then ".join(pattern.name for pattern in self.run.patterns),
             system=self.system.name,
@@ -207,11 +214,12 @@ class Session:
             seconds=state.seconds,
             passes={name: PassCount(self.forward[name], self.backward[name]) for name in models},
             labels=self.run.ledger,
-            edges=self.run.gauge.changes(self.before, after),
+            edges=changes,
             measured_on=source,
             outputs=self.system.outputs,
             kept=tuple(self.kept),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *said),
+            protected=dict(self.run.protection.margins),
             reached=state.reached if self.run.settings.until else None,
             seed=self.run.settings.seed,
         )

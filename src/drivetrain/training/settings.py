@@ -37,7 +37,7 @@ class Settings:
     cache: bool
     callbacks: Sequence[Callable[[State], Any]]
 
-    def plan(self, patterns: Sequence[TrainingPattern], asked_seed: int | None) -> str:
+    def plan(self, patterns: Sequence[TrainingPattern], asked_seed: int | None, margins: Mapping[str, float]) -> str:
         """What a checkpoint must agree with to be resumed."""
         return json.dumps(
             {
@@ -47,6 +47,7 @@ class Settings:
                 "accumulate": self.accumulate,
                 "precision": self.precision,
                 "seed": asked_seed,
+                "protect": dict(margins),
             }
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivetrain.training.base import State, Track
+from drivetrain.training.change import Measurement
 from drivetrain.training.choosing import choices
 from drivetrain.training.finite import check_weights
 from drivetrain.training.lane import Lane
@@ -23,11 +24,14 @@ class Stage:
         lanes: one per track.
         optimizers: one set per system that is trained: the user's own, or copies where tracks learn apart.
         choices: the groups of models whose weights are chosen together, each with how it is judged.
+        before: what was measured before the first stage; what is protected is compared with it.
         merged: the last epoch after which the system itself was up to date.
     """
 
-    def __init__(self, run: Run, number: int, tracks: Sequence[Track], state: State) -> None:
-        self.run, self.state = run, state
+    def __init__(
+        self, run: Run, number: int, tracks: Sequence[Track], state: State, before: Measurement | None = None
+    ) -> None:
+        self.run, self.state, self.before = run, state, before
         self.pattern, self.epochs = run.patterns[number], run.settings.epochs[number]
         self.optimizers = _optimizers(tracks, run.settings)
         self.lanes = [
@@ -130,17 +134,33 @@ class Stage:
         if self.run.validation is None:
             return
         self.run.system.eval()
-        measured = self.run.gauge.measure()
+        measured = self.run.gauge.measure(also=self.run.protection.losses)
         if epoch == START:
             self.state.history.append(self._row())
         row = self.state.history[-1]
         row.update({f"validation {name}": value for name, value in measured.values.items()})
+        allowed = self._allowed(measured, row)
         for choice in self.choices:
-            choice.best.offer(choice.judge(measured.values, row), epoch)
+            score = choice.judge(measured.values, row)
+            if allowed or epoch == START:
+                choice.best.offer(score, epoch)
         until = self.run.settings.until
-        if until and all(self._holds(name, wanted, measured.values[name]) for name, wanted in until.items()):
+        if (
+            until
+            and allowed
+            and all(self._holds(name, wanted, measured.values[name]) for name, wanted in until.items())
+        ):
             self.state.reached = True
             self.state.stop("the required quality was reached")
+
+    def _allowed(self, measured: Measurement, row: dict[str, Any]) -> bool:
+        """Whether nothing that is protected became worse than it may."""
+        protection = self.run.protection
+        if not protection.margins or self.before is None:
+            return True
+        changes = self.run.gauge.changes(self.before, measured, only=protection.margins)
+        row["protected"] = protection.judge(changes)
+        return protection.allows(row["protected"])
 
     def _row(self) -> dict[str, Any]:
         state = self.state
