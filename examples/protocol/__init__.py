@@ -1,0 +1,5 @@
+"""The protocol of evidence for any system: arms from one start, equal tuning, one look at the test data, intervals."""
+
+from .case import Arm, Case, Splits
+
+__all__ = ["Arm", "Case", "Splits"]
