@@ -317,7 +317,7 @@ def test_the_verdict_says_when_an_inner_edge_moved_away_from_its_truth(example):
     assert report.edges["word"].better
     assert report.edges["raw"].better is False
     assert "Inner edges moved away from their truth: raw" in report.verdict
-    assert "cannot be swapped" in report.verdict
+    assert "co_adaptation measures whether they can still be swapped" in report.verdict
 
 
 def test_the_verdict_says_when_the_system_became_worse(example):

@@ -3,6 +3,7 @@
 from drivetrain.evaluation.evaluate import EvaluationReport, evaluate
 from drivetrain.evaluation.metrics import Metric, metrics_by_edge
 from drivetrain.evaluation.statistics import Difference, Estimate, estimate, paired_difference
+from drivetrain.evaluation.swapping import Swap, SwapReport, co_adaptation
 from drivetrain.evaluation.tally import Rows, Tally
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "EvaluationReport",
     "Metric",
     "Rows",
+    "Swap",
+    "SwapReport",
     "Tally",
+    "co_adaptation",
     "estimate",
     "evaluate",
     "metrics_by_edge",

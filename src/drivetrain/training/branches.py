@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from drivetrain.errors import listed
+from drivetrain.evaluation.change import Change
 from drivetrain.graph import System
 from drivetrain.graph.topology import FORKING
-from drivetrain.training.change import Change
 
 
 def branch_ends(system: System) -> tuple[str, ...]:

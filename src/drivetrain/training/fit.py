@@ -129,8 +129,13 @@ def fit(
         limit=WITHOUT_VALIDATION if judged is None else None, ledger=None if judged is None else ledger,
     )  # fmt: skip
     gauge.check()
+    at_home = None
+    if judged is not None and not opened.loaders:  # a loader of the user's own would go on from another place
+        at_home = Gauge(
+            system, opened, metrics, max(batch_size, 64), losses, place.device, limit=WITHOUT_VALIDATION
+        )  # fmt: skip
     plan = settings.plan(patterns, seed, protection.margins)
-    session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger, protection))
+    session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger, at_home, protection))
     started = time.perf_counter()
     try:
         return session.train(started)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isnan
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -11,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.data import Ledger
+from drivetrain.evaluation.change import Change, number
+from drivetrain.evaluation.swapping import Swap
 from drivetrain.report import Report
-from drivetrain.training.change import Change
+from drivetrain.training.gap import Gap
 
 
 class PassCount(NamedTuple):
@@ -37,6 +38,9 @@ class FitReport(Report):
         passes: batches forward and backward through each model.
         labels: the label ledger.
         edges: what happened to each metric, by its name (the edge where it has one).
+        gaps: how much better each measure is on training than on validation data, before and after.
+        inner: what became of inner edges since the individual stage, where one came before others.
+        swaps: what putting back each model from the end of that stage costs the system.
         measured_on: the samples on which edges were measured.
         outputs: the system's output edges.
         kept: for each stage, the epoch whose weights were kept (0: those from before training; None: the last).
@@ -56,6 +60,9 @@ class FitReport(Report):
     edges: dict[str, Change]
     measured_on: str
     outputs: tuple[str, ...]
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    inner: dict[str, Change] = field(default_factory=dict)
+    swaps: tuple[Swap, ...] = ()
     kept: tuple[dict[str, int | None], ...] = ()
     notes: tuple[str, ...] = ()
     reached: bool | None = None
@@ -73,11 +80,19 @@ class FitReport(Report):
 
     def __rich__(self) -> RenderableType:
         edges = Table(
-            "edge", "metric", "before", "after", "", title=f"{self.system}: {self.pattern}", title_justify="left"
+            "edge",
+            "metric",
+            "before",
+            "after",
+            "",
+            "train - validation",
+            title=f"{self.system}: {self.pattern}",
+            title_justify="left",
         )
-        for change in self.edges.values():
+        for name, change in self.edges.items():
+            gap = f"{number(self.gaps[name].before)} -> {number(self.gaps[name].after)}" if name in self.gaps else ""
             word = {True: "better", False: "WORSE", None: ""}[change.better]
-            edges.add_row(change.edge, change.metric, _number(change.before), _number(change.after), word)
+            edges.add_row(change.edge, change.metric, number(change.before), number(change.after), word, gap)
         cost = Table("model", "updates", "forward", "backward")
         for model, count in self.passes.items():
             cost.add_row(model, str(self.updates.get(model, 0)), str(count.forward), str(count.backward))
@@ -101,10 +116,10 @@ class FitReport(Report):
         worse = [change for change in inner if change.better is False]
         better = [change for change in inner if change.better]
         if worse:
-            names = ", ".join(f"{c.edge} ({c.metric} {_number(c.before)} -> {_number(c.after)})" for c in worse)
+            names = ", ".join(f"{c.edge} ({c.metric} {number(c.before)} -> {number(c.after)})" for c in worse)
             perils.append(
-                f"Inner edges moved away from their truth: {names}; models now rely on each other there and cannot be "
-                f"swapped one by one."
+                f"Inner edges moved away from their truth: {names}; models may rely on each other there, and "
+                f"drivetrain.evaluation.co_adaptation measures whether they can still be swapped one by one."
                 if any(change.better for change in ends)
                 else f"Inner edges became worse: {names}."
             )
@@ -126,9 +141,4 @@ class FitReport(Report):
 
 def _words(change: Change) -> str:
     verb = {True: " improved ", False: " made worse ", None: " left without clear change "}[change.better]
-    text = f"{verb}{change.edge}: {change.metric} {_number(change.before)} -> {_number(change.after)}"
-    return text if change.difference is None else f"{text}, difference {change.difference.text(signed=True)}"
-
-
-def _number(value: float) -> str:
-    return "-" if isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+    return f"{verb}{change.edge}: {change.words}"

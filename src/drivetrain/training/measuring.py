@@ -12,13 +12,12 @@ from torch.utils._pytree import tree_leaves
 
 from drivetrain.data import Batch, Ledger, Opened, Source, take
 from drivetrain.errors import DataError, MissingEdgeError, listed
+from drivetrain.evaluation.change import Change, Measurement, change
 from drivetrain.evaluation.metrics import Metric
-from drivetrain.evaluation.statistics import paired_difference
 from drivetrain.evaluation.tally import Tally
 from drivetrain.graph import System
 from drivetrain.graph.execution import needed, run
 from drivetrain.training.base import Track
-from drivetrain.training.change import Change, Measurement
 from drivetrain.training.losses import BoundLoss, named_terms
 from drivetrain.training.running import Runner
 from drivetrain.training.targets import encoded, same_structure
@@ -102,21 +101,7 @@ class Gauge:
     ) -> dict[str, Change]:
         """What lies between two measurements, by metric name; all of it, or only some."""
         names = [name for name in before.values if name in after.values and (only is None or name in only)]
-        return {name: self._change(name, before, after) for name in names}
-
-    def _change(self, name: str, before: Measurement, after: Measurement) -> Change:
-        if name not in self.metrics:
-            edge, _, what = name.partition(": ")
-            return Change(edge, what, before.values[name], after.values[name], higher_is_better=False)
-        metric = self.metrics[name]
-        difference = None
-        if name in before.rows and name in after.rows:
-            difference = paired_difference(
-                after.rows[name], before.rows[name], higher_is_better=metric.higher_is_better
-            )
-        return Change(
-            str(metric.edge), metric.name, before.values[name], after.values[name], metric.higher_is_better, difference
-        )
+        return {name: change(name, self.metrics.get(name), before, after) for name in names}
 
     def _source(self, edge: str) -> Source:
         part = self.data.parts.get(edge)  # the whole is joined from parts only where it is needed

@@ -9,11 +9,11 @@ from math import isfinite, isnan
 from typing import Any
 
 from drivetrain.errors import DataError, DeclarationError, listed
+from drivetrain.evaluation.change import Change, Measurement
 from drivetrain.evaluation.metrics import Metric
 from drivetrain.graph import System
 from drivetrain.training.base import Track
 from drivetrain.training.branches import branch_ends
-from drivetrain.training.change import Change, Measurement
 
 KEPT, UNSURE, BROKEN = "kept", "unsure", "broken"
 """Within the margin; within it by the value, though not by the interval; beyond it."""
@@ -70,13 +70,11 @@ class Protection:
 
     def _ended(self, name: str, change: Change) -> str:
         margin = self.margins[name]
-        by = "" if change.difference is None else f", difference {change.difference.text(signed=True)}"
-        found = f"{change.metric} {change.before:.3f} -> {change.after:.3f}{by}"
         if _judged(change, margin) == KEPT:
-            return f"{change.edge} was protected and is at most {margin:g} worse on validation ({found})."
+            return f"{change.edge} was protected and is at most {margin:g} worse on validation ({change.words})."
         return (
-            f"{change.edge.upper()} IS NOT WITHIN ITS MARGIN of {margin:g} ({found}), though the weights that were "
-            f"kept were when they were chosen: the validation data reads differently each time."
+            f"{change.edge.upper()} IS NOT WITHIN ITS MARGIN of {margin:g} ({change.words}), though the weights were "
+            f"when they were chosen: the validation data reads differently each time."
         )
 
 

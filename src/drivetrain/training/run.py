@@ -27,6 +27,7 @@ class Run:
         place: where.
         plan: what a checkpoint must agree with.
         ledger: what the labels that were used cost.
+        at_home: measures the system on the training data, where that can be read without moving its order.
         protection: what must not become worse.
     """
 
@@ -39,4 +40,5 @@ class Run:
     place: Place
     plan: str
     ledger: Ledger = field(default_factory=Ledger)
+    at_home: Gauge | None = None
     protection: Protection = field(default_factory=Protection)

@@ -7,21 +7,17 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from drivetrain.components.foreign import hand_back
 from drivetrain.data import drawing_from
 from drivetrain.errors import listed
-from drivetrain.evaluation.tally import Rows
 from drivetrain.report import Progress, progress
 from drivetrain.training import checkpoint as checkpoints
 from drivetrain.training.base import State, Track
-from drivetrain.training.branches import branch_words
-from drivetrain.training.change import Measurement
 from drivetrain.training.fit_report import FitReport, PassCount
+from drivetrain.training.observing import Observed, Observer
 from drivetrain.training.run import Run
-from drivetrain.training.running import sharing
 from drivetrain.training.stage import Stage
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -34,7 +30,7 @@ class Session:
         self.run, self.system = run, run.system
         self.digest = run.system.digest
         self.state = State(run.system, run.patterns[0])
-        self.before = Measurement({}, {})
+        self.observer = Observer(run)
         self.kept: list[dict[str, int | None]] = []
         self.notes: dict[str, None] = {}
         self.forward: Counter[str] = Counter()
@@ -48,9 +44,7 @@ class Session:
         with drawing_from(self.run.settings.seed + self.run.place.rank):
             resumed = self._resume()
             if resumed is None:
-                self.system.eval()
-                self.before = self.run.gauge.measure(whole=True)
-                self.run.protection.check(self.before)
+                self.observer.start()
             spent = self.state.seconds
             for number in range(self.state.stage, len(self.run.patterns)):
                 # only now, since tracks that learn apart start from the weights that the stage before kept
@@ -58,9 +52,8 @@ class Session:
                 self._run_stage(number, tracks, resumed, started - spent)
                 resumed = None
             self.state.seconds = spent + time.perf_counter() - started
-            self.system.eval()
-            after = self.run.gauge.measure(whole=True)
-        return self._report(after)
+            observed = self.observer.finish(self.state, self.kept)
+        return self._report(observed)
 
     def leave(self) -> None:
         """Leave the system as it was handed over, whatever happened, and every user's object with what was learned."""
@@ -76,7 +69,7 @@ class Session:
     ) -> None:
         state = self.state
         state.pattern = self.run.patterns[number]
-        stage = Stage(self.run, number, tracks, state, self.before)
+        stage = Stage(self.run, number, tracks, state, self.observer.before)
         self.stage = stage
         position = None
         if resumed is not None and resumed["position"] is not None:
@@ -108,6 +101,8 @@ class Session:
             if lane.runner.unencoded:
                 self.notes[f"The truth of {', '.join(lane.runner.unencoded)} stood in for its model unencoded."] = None
         self.kept.append(stage.kept())
+        more = state.stage + 1 < len(self.run.patterns) and not state.stopped
+        self.observer.end_stage(stage.pattern, self.kept[-1], more)
         self._note_the_end(stage)
         state.stage, state.epoch, state.in_stage, state.turn = state.stage + 1, 0, 0, ()
         if state.stopped:
@@ -160,7 +155,7 @@ class Session:
                           "stopped": state.stopped, "reached": state.reached},
                 "ledger": [list(key) + [value] for key, value in self.run.ledger.entries.items()],
                 "paid": {edge: list(ids) for edge, ids in self.run.ledger.paid.items()},
-                "before": _as_data(self.before), "kept": self.kept, "notes": list(self.notes),
+                "observed": self.observer.state_dict(), "kept": self.kept, "notes": list(self.notes),
                 "forward": dict(self.forward), "backward": dict(self.backward),
             },
         )  # fmt: skip
@@ -182,7 +177,7 @@ class Session:
             loader.restore_random_state(states)
         self.run.ledger.entries.update({(edge, origin, use): count for edge, origin, use, count in kept["ledger"]})
         self.run.ledger.paid = defaultdict(set, {edge: set(ids) for edge, ids in kept["paid"].items()})
-        self.before = _from_data(kept["before"])
+        self.observer.load_state_dict(kept["observed"])
         self.kept, self.notes = list(kept["kept"]), dict.fromkeys(kept["notes"])
         self.forward, self.backward = Counter(kept["forward"]), Counter(kept["backward"])
         if any(not loader.restorable for loader in self.run.data.loaders):
@@ -192,7 +187,7 @@ class Session:
             ] = None
         return kept
 
-    def _report(self, after: Measurement) -> FitReport:
+    def _report(self, observed: Observed) -> FitReport:
         state = self.state
         trained = {name for chosen in self.kept for name in chosen}
         models = [name for name in self.system.models if name in trained or self.forward[name]]
@@ -201,10 +196,6 @@ class Session:
             if self.run.validation is not None
             else f"the first {self.run.gauge.limit} training samples at most"
         )
-        changes = self.run.gauge.changes(self.before, after)
-        moved = [name for name in trained if state.updates[name] and any(each.get(name, 0) != 0 for each in self.kept)]
-        said = branch_words(self.system, changes.values(), sharing(self.system, tuple(moved)))
-        said += self.run.protection.words(state.history, changes)
         return FitReport(
             pattern=", then ".join(pattern.name for pattern in self.run.patterns),
             system=self.system.name,
@@ -214,11 +205,14 @@ class Session:
             seconds=state.seconds,
             passes={name: PassCount(self.forward[name], self.backward[name]) for name in models},
             labels=self.run.ledger,
-            edges=changes,
+            edges=observed.changes,
+            gaps=observed.gaps,
+            inner=observed.inner,
+            swaps=observed.swaps,
             measured_on=source,
             outputs=self.system.outputs,
             kept=tuple(self.kept),
-            notes=(*self.notes, *said),
+            notes=(*self.notes, *observed.words),
             protected=dict(self.run.protection.margins),
             reached=state.reached if self.run.settings.until else None,
             seed=self.run.settings.seed,
@@ -227,24 +221,3 @@ class Session:
 
 def _last(state: State) -> dict[str, Any]:
     return state.history[-1] if state.history else {}
-
-
-def _as_data(measured: Measurement) -> dict[str, Any]:
-    rows = {
-        name: [
-            torch.from_numpy(np.array(r.numerators)),
-            torch.from_numpy(np.array(r.denominators)),
-            list(r.units),
-            list(r.ids),
-        ]
-        for name, r in measured.rows.items()
-    }
-    return {"values": measured.values, "rows": rows}
-
-
-def _from_data(data: dict[str, Any]) -> Measurement:
-    rows = {
-        name: Rows(above.numpy(), below.numpy(), tuple(units), tuple(ids))
-        for name, (above, below, units, ids) in data["rows"].items()
-    }
-    return Measurement(data["values"], rows)

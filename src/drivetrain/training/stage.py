@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from drivetrain.evaluation.change import Measurement
 from drivetrain.training.base import State, Track
-from drivetrain.training.change import Measurement
 from drivetrain.training.choosing import choices
 from drivetrain.training.finite import check_weights
 from drivetrain.training.lane import Lane
