@@ -10,10 +10,13 @@ DrivetrainError
 │   ├── MissingEdgeError        an input or truth is not in the data
 │   └── ShapeError              a value does not look like its edge
 ├── ComponentError              a component failed, or answered something its signature does not declare
-└── TrainingError               training cannot start or go on
-    ├── NoGradientError         the loss cannot reach a model that should learn
-    ├── NonFiniteLossError      the loss became NaN or infinite
-    └── CheckpointError         a checkpoint cannot be read, belongs to another system, or cannot be written
+├── TrainingError               training cannot start or go on
+│   ├── NoGradientError         the loss cannot reach a model that should learn
+│   ├── NonFiniteLossError      the loss became NaN or infinite
+│   └── CheckpointError         a checkpoint cannot be read, belongs to another system, or cannot be written
+└── StoreError                  experiments cannot be read or written
+    ├── UnknownVersionError     the store has no version, run or data set of that name
+    └── PinnedError             something cannot be deleted, because something else is made of it
 """
 
 from __future__ import annotations
@@ -75,6 +78,18 @@ class NonFiniteLossError(TrainingError, ArithmeticError):
 
 class CheckpointError(TrainingError, OSError):
     """A checkpoint cannot be read, belongs to another system, or cannot be written."""
+
+
+class StoreError(DrivetrainError, RuntimeError):
+    """The record of experiments cannot be read or written."""
+
+
+class UnknownVersionError(StoreError, LookupError):
+    """The store has no version, run or data set of that name."""
+
+
+class PinnedError(StoreError):
+    """Something cannot be deleted, because a system, a run or another version is made of it."""
 
 
 def listed(names: Iterable[object], nothing: str = "nothing") -> str:

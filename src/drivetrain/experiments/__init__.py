@@ -1,1 +1,1 @@
-"""Engines for many runs."""
+"""Experiments with systems: versions, lineage, the best combination; and engines for many runs."""

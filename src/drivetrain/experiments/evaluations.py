@@ -1,0 +1,236 @@
+"""What was measured on combinations: recorded in one transaction each, read as a matrix; and what was not tried."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+
+from drivetrain.errors import StoreError, listed
+from drivetrain.experiments.database import Database, insert_new
+from drivetrain.experiments.schema import avoided, component_versions, pins, slots, system_versions, systems
+from drivetrain.experiments.schema import evaluations as table
+from drivetrain.experiments.system_versions import SystemVersions
+from drivetrain.experiments.version import Evaluation, SystemVersion, digest_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination of a matrix.
+
+    Attributes:
+        number: of the system version.
+        pins: the digest of the component version in each of the matrix's slots.
+        value: the newest measurement; NaN where none was made.
+    """
+
+    number: int
+    pins: tuple[str, ...]
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A metric over all versions of a system.
+
+    Attributes:
+        slots: in order of execution.
+        rows: one a system version, the oldest first.
+    """
+
+    system: str
+    metric: str
+    slots: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Avoided:
+    """A combination that shall not be run; with only some slots pinned, every combination with those."""
+
+    pins: Mapping[str, str]
+    why: str
+    created: float
+
+    def covers(self, combination: Mapping[str, str]) -> bool:
+        """Whether the combination is one of those."""
+        return all(combination.get(slot) == digest for slot, digest in self.pins.items())
+
+
+class Evaluations:
+    """Numbers that belong to combinations."""
+
+    def __init__(self, database: Database, versions: SystemVersions) -> None:
+        self.database, self.versions = database, versions
+
+    def record(
+        self, system: str, combination: Mapping[str, str], results: Sequence[Evaluation], *, glue: str = ""
+    ) -> SystemVersion:
+        """Register a combination with what was measured on it: all of it is there afterwards, or nothing.
+
+        Args:
+            system: its name, declared before.
+            combination: the digest of the component version by slot.
+            results: what was measured.
+            glue: the digest of the code between the models.
+        """
+        return self.record_all(system, [(combination, results)], glue=glue)[0]
+
+    def record_all(
+        self, system: str, results: Iterable[tuple[Mapping[str, str], Sequence[Evaluation]]], *, glue: str = ""
+    ) -> list[SystemVersion]:
+        """``record`` for many combinations in one transaction."""
+        now = time.time()
+        with self.database.write() as connection:
+            made, rows = [], []
+            for combination, found in results:
+                version, key = self.versions.pinned_with_id(connection, system, combination, glue)
+                made.append(version)
+                rows += [_row(key, each, now) for each in found]
+            if rows:
+                connection.execute(insert(table), rows)
+        return made
+
+    def of(self, version: SystemVersion, metric: str | None = None) -> list[Evaluation]:
+        """Everything that was measured on a version, the oldest first."""
+        query = (
+            select(table).select_from(table.join(system_versions).join(systems))
+            .where(systems.c.name == version.system, system_versions.c.digest == version.digest).order_by(table.c.id)
+        )  # fmt: skip
+        if metric is not None:
+            query = query.where(table.c.metric == metric)
+        names = [name for name in Evaluation.__dataclass_fields__ if name != "value"]
+        with self.database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [Evaluation(value=_number(row["value"]), **{name: row[name] for name in names}) for row in rows]
+
+    def metrics(self, system: str) -> list[tuple[str, str, str]]:
+        """The metrics that were ever measured on a system: (metric, edge, digest of the data)."""
+        query = (
+            select(table.c.metric, table.c.edge, table.c.data).distinct()
+            .select_from(table.join(system_versions).join(systems))
+            .where(systems.c.name == system).order_by(table.c.metric, table.c.edge)
+        )  # fmt: skip
+        with self.database.read() as connection:
+            return [(metric, edge, data) for metric, edge, data in connection.execute(query)]
+
+    def matrix(self, system: str, metric: str, *, edge: str = "", data: str | None = None) -> Matrix:
+        """A metric over all versions of a system, those without a measurement included.
+
+        Args:
+            system: its name.
+            metric: what was measured.
+            edge: where.
+            data: the digest of the data set; None takes the newest measurement on whatever data.
+        """
+        measured = (
+            select(table.c.system_version_id, table.c.value, table.c.low, table.c.high, table.c.n)
+            .select_from(table.join(system_versions).join(systems))
+            .where(systems.c.name == system, table.c.metric == metric, table.c.edge == edge).order_by(table.c.id)
+        )  # fmt: skip
+        if data is not None:
+            measured = measured.where(table.c.data == data)
+        combined = (
+            select(system_versions.c.id, system_versions.c.number, pins.c.slot_id, pins.c.component_version_id)
+            .select_from(pins.join(system_versions).join(systems))
+            .where(systems.c.name == system).order_by(system_versions.c.number)
+        )  # fmt: skip
+        named = select(slots.c.id, slots.c.name).join(systems).where(systems.c.name == system)
+        named = named.order_by(slots.c.position, slots.c.id)
+        with self.database.read() as connection:
+            names = dict(connection.execute(named).all())
+            digests = dict(connection.execute(select(component_versions.c.id, component_versions.c.digest)).all())
+            values = {row[0]: row for row in connection.execute(measured)}
+            pairs = connection.execute(combined).all()
+        place = {slot: number for number, slot in enumerate(names)}
+        rows = []
+        for (key, number), group in itertools.groupby(pairs, key=lambda pair: (pair[0], pair[1])):
+            pinned = [""] * len(place)
+            for _, _, slot, component in group:
+                pinned[place[slot]] = digests[component]
+            _, value, low, high, n = values.get(key, (0, None, None, None, None))
+            rows.append(Row(number, tuple(pinned), _number(value), low, high, n))
+        return Matrix(system, metric, tuple(names.values()), tuple(rows))
+
+    def avoid(self, system: str, combination: Mapping[str, str], why: str) -> None:
+        """Do not run this one again; pin only some slots to mean every combination with them.
+
+        Raises:
+            StoreError: the system has no such slot, or nothing is pinned.
+        """
+        known = self.versions.slots(system)
+        if not combination or (strange := [slot for slot in combination if slot not in known]):
+            raise StoreError(f"avoid names slots of {system}: {listed(known)}; found: {listed(combination or strange)}")
+        digest = digest_of(sorted(combination.items()))
+        with self.database.write() as connection:
+            key = connection.execute(select(systems.c.id).where(systems.c.name == system)).scalar_one()
+            row = {"system_id": key, "digest": digest, "pins": dict(combination), "why": why, "created": time.time()}
+            insert_new(connection, avoided, [row])
+
+    def avoided(self, system: str) -> list[Avoided]:
+        """What shall not be run, the oldest first."""
+        query = select(avoided.c.pins, avoided.c.why, avoided.c.created).join(systems)
+        with self.database.read() as connection:
+            rows = connection.execute(query.where(systems.c.name == system).order_by(avoided.c.id)).all()
+        return [Avoided(*row) for row in rows]
+
+    def untried(
+        self,
+        system: str,
+        candidates: Mapping[str, Sequence[str]],
+        metric: str,
+        *,
+        edge: str = "",
+        data: str | None = None,
+        glue: str = "",
+    ) -> Iterator[dict[str, str]]:
+        """The combinations of some candidates that have no such measurement and are not to be avoided, one by one.
+
+        Args:
+            system: its name.
+            candidates: digests of component versions by slot; there may be more combinations than could be listed.
+            metric: what is missing.
+            edge: where.
+            data: on which data; None for whatever data.
+            glue: with which code between the models.
+        """
+        names = tuple(candidates)
+        tried = self._tried(system, metric, edge, data, glue, names)
+        refused = self.avoided(system)
+        for combination in itertools.product(*candidates.values()):
+            named = dict(zip(names, combination, strict=True))
+            if combination not in tried and not any(each.covers(named) for each in refused):
+                yield named
+
+    def _tried(
+        self, system: str, metric: str, edge: str, data: str | None, glue: str, names: Sequence[str]
+    ) -> set[tuple[str, ...]]:
+        matrix = self.matrix(system, metric, edge=edge, data=data)
+        of_glue = (
+            select(system_versions.c.number).join(systems)
+            .where(systems.c.name == system, system_versions.c.glue == glue)
+        )  # fmt: skip
+        with self.database.read() as connection:
+            numbers = set(connection.execute(of_glue).scalars())
+        places = [matrix.slots.index(name) if name in matrix.slots else -1 for name in names]
+        return {
+            tuple(row.pins[place] if place >= 0 else "" for place in places)
+            for row in matrix.rows
+            if row.number in numbers and not math.isnan(row.value)
+        }
+
+
+def _row(version: int, found: Evaluation, now: float) -> dict[str, object]:
+    value = found.value if math.isfinite(found.value) else None
+    return {**vars(found), "value": value, "system_version_id": version, "created": found.created or now}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

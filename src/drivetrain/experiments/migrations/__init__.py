@@ -1,0 +1,1 @@
+"""How the tables became what they are, one file a change; Alembic applies them when a store is opened."""

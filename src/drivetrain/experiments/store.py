@@ -1,0 +1,92 @@
+"""A store of experiments: versions, what was measured on them, and where they come from, in one database.
+
+``Store("drivetrain.db")``, or ``Store("postgresql://user@host/name")``. What it holds is asked of its rooms:
+
+====================  ===========================================================================================
+``store.components``  versions of models: ``add``, ``get("camera 3")``, ``all``, ``in_slot``, ``weights``, ``delete``
+``store.systems``     ``declare``, ``slots``, ``pin`` (a combination becomes a version), ``get("car", 7)``, ``all``
+``store.evaluations`` ``record``, ``record_all``, ``of``, ``matrix``, ``untried``, ``avoid``, ``avoided``, ``metrics``
+``store.outputs``     memoised outputs by (component, data, upstream): ``put``, ``find``, ``get``, ``forget``
+``store.data``        data sets: ``add``, ``get``, ``relate``, ``relations``
+``store.promotions``  ``promote``, ``current``, ``history``
+``store.contents``    bytes by digest: ``put``, ``get``, ``sweep``
+====================  ===========================================================================================
+
+One process writes to a SQLite file at a time (others wait for it), any number read; a killed writer leaves whole
+transactions. A store may be pickled and forked: every process opens connections of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from drivetrain.experiments.component_versions import ComponentVersions
+from drivetrain.experiments.contents import Contents
+from drivetrain.experiments.data_sets import DataSets
+from drivetrain.experiments.database import Database, url_of
+from drivetrain.experiments.evaluations import Evaluations
+from drivetrain.experiments.outputs import Outputs
+from drivetrain.experiments.promotions import Promotions
+from drivetrain.experiments.system_versions import SystemVersions
+
+
+class Store:
+    """The record of a team's or a person's experiments; nothing is opened before it is used.
+
+    Args:
+        place: a SQLite file or a database URL; None takes $DRIVETRAIN_STORE, else ``drivetrain.db`` here.
+
+    Raises:
+        StoreError: the place is an MLflow server, or cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> store = Store(tempfile.mkdtemp() + "/drivetrain.db")
+        >>> camera = store.components.add("camera", b"weights")
+        >>> store.systems.declare("car", {"left": "image -> boxes", "right": "image -> more"})
+        >>> print(store.systems.pin("car", {"left": camera.digest, "right": camera.digest}))
+        car 1
+        >>> print(store.systems.pin("car", {"right": camera.digest, "left": camera.digest}))
+        car 1
+        >>> store.close()
+    """
+
+    def __init__(self, place: str | Path | None = None) -> None:
+        self.database = Database(url_of(place))
+        self._furnish()
+
+    def _furnish(self) -> None:
+        database = self.database
+        self.contents = Contents(database)
+        self.components = ComponentVersions(database, self.contents)
+        self.systems = SystemVersions(database)
+        self.evaluations = Evaluations(database, self.systems)
+        self.outputs = Outputs(database, self.contents)
+        self.data = DataSets(database)
+        self.promotions = Promotions(database)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.database.url
+
+    def close(self) -> None:
+        """End this process's connections; the next use opens new ones."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"database": self.database}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.database = state["database"]
+        self._furnish()
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
