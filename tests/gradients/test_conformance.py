@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from drivetrain.gradients import SPSA, AbstractEstimator, Automatic, Call, FiniteDifferences, Perturbed, StraightThrough
+from drivetrain.gradients import (
+    SPSA,
+    AbstractEstimator,
+    Automatic,
+    Call,
+    Expected,
+    FiniteDifferences,
+    Perturbed,
+    ScoreFunction,
+    StraightThrough,
+)
 from drivetrain.gradients.base import Tensors
 from drivetrain.gradients.conformance import QUESTIONS, examine
 
@@ -19,6 +29,11 @@ OURS = [
     Perturbed(antithetic=False),
     FiniteDifferences(),
     StraightThrough(),
+    ScoreFunction(),
+    ScoreFunction(samples=2),
+    Expected(),
+    Expected(changes="gradient"),
+    Expected(samples=9, remember=0),
     Automatic(),
 ]
 

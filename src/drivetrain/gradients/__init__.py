@@ -2,10 +2,12 @@
 
 from drivetrain.gradients.base import AbstractEstimator, Call, DifferentiableComponent
 from drivetrain.gradients.differentiable import Automatic, differentiable
+from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
 from drivetrain.gradients.gradient_report import GradientReport, gradient_report
 from drivetrain.gradients.perturbed import Perturbed
 from drivetrain.gradients.relaxed import RelaxedComponent, relaxed
+from drivetrain.gradients.score_function import ScoreFunction
 from drivetrain.gradients.spsa import SPSA
 from drivetrain.gradients.straight_through import StraightThrough
 
@@ -15,10 +17,12 @@ __all__ = [
     "Automatic",
     "Call",
     "DifferentiableComponent",
+    "Expected",
     "FiniteDifferences",
     "GradientReport",
     "Perturbed",
     "RelaxedComponent",
+    "ScoreFunction",
     "StraightThrough",
     "differentiable",
     "gradient_report",

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from drivetrain.errors import ComponentError
-from drivetrain.gradients.base import Call, Tensors
+from drivetrain.gradients.call import Call, Tensors
+from drivetrain.gradients.distributions import is_distribution
 
 
 def spread(value: Tensor, scale: float | None) -> Tensor:
@@ -70,9 +71,9 @@ def refuse_mixing(call: Call, scale: float | None, method: str) -> None:
     half = batch // 2
     moved = []
     for value in call.inputs:
-        step = spread(value, scale).expand_as(value).clone()
-        step[half if call.is_per_sample(value) else 0 :] = 0
-        moved.append(value + step)
+        other = value.roll(1, -1) if is_distribution(value) else value + spread(value, scale)
+        other[half if call.is_per_sample(value) else 0 :] = value[half if call.is_per_sample(value) else 0 :]
+        moved.append(other)
     if _agree(call.function(tuple(moved)), call.outputs, half):
         return
     if not _agree(call.function(call.inputs), call.outputs, 0):
