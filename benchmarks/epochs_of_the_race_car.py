@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import loops_of_the_race_car as loops
 from benchmarks.measure import Claim, Comparison, report
-from benchmarks.relay import Loop, epochs_in_turns
+from benchmarks.relay import EpochDone, Loop, epochs_in_turns
 from drivetrain import fit
 from drivetrain.training import AlternatingEndLoss, PartialEndLoss, SimultaneousEndLoss
 from drivetrain.training.base import TrainingPattern
@@ -72,11 +72,12 @@ def by_fit(data: loops.Data, pattern: TrainingPattern) -> Loop:
     """One call of `fit`, which tells after each epoch."""
     fields = {name: data[name] for name in ("image", "scan", "cones")}
 
-    def loop(epochs: int, epoch_done: Callable[[], None]) -> None:
+    def loop(epochs: int, epoch_done: EpochDone) -> None:
         fit(
-            build(seed=0), fields, pattern, epochs=epochs, batch_size=loops.BATCH, seed=0, device="cpu",
+            build(seed=loops.SEED), fields, pattern, epochs=epochs, batch_size=loops.BATCH, seed=loops.SEED,
+            device="cpu",
             optimizer=lambda weights: torch.optim.Adam(weights, lr=loops.LEARNING_RATE),
-            callbacks=[lambda state: epoch_done()],
+            callbacks=[lambda state: epoch_done(state.history[-1]["loss"])],
         )  # fmt: skip
 
     return loop

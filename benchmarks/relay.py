@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from rich.progress import track
 
-Loop = Callable[[int, Callable[[], None]], object]
-"""`loop(epochs, epoch_done)`: trains for so many epochs and calls `epoch_done` after each."""
+EpochDone = Callable[[float], None]
+Loop = Callable[[int, EpochDone], object]
+"""`loop(epochs, epoch_done)`: trains for so many epochs and calls `epoch_done` with the mean loss after each."""
 
 
 def epochs_in_turns(loops: Mapping[str, Loop], rounds: int) -> dict[str, list[float]]:
@@ -59,7 +60,7 @@ class _Runner:
             self.failure = failure
             self._done.release()
 
-    def _epoch_done(self) -> None:
+    def _epoch_done(self, _: float) -> None:
         self.seconds.append(time.process_time() - self._begin)
         self._done.release()
         self._begin_epoch()

@@ -6,12 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import loops_of_the_race_car as loops
+from benchmarks.epochs_of_the_race_car import by_fit
 from benchmarks.measure import Claim, Comparison, report
+from benchmarks.relay import Loop
+from drivetrain.training import AlternatingEndLoss, PartialEndLoss, SimultaneousEndLoss
+from drivetrain.training.base import TrainingPattern
+from examples.race_car.losses import cone_loss
+from examples.race_car.simulation import simulate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -34,6 +42,26 @@ def test_epochs_of_fit_cost_about_what_hand_written_loops_cost(tmp_path: Path) -
     assert len(records) == 3
     for record in records:
         _check_claims(record)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "by_hand"),
+    [
+        (SimultaneousEndLoss(cone_loss), loops.simultaneous),
+        (AlternatingEndLoss(cone_loss), loops.alternating),
+        (PartialEndLoss("lidar", cone_loss), loops.partial_over_cached_boxes),
+    ],
+    ids=["simultaneous", "alternating", "partial"],
+)
+def test_the_loops_that_are_timed_compute_the_same_numbers(
+    pattern: TrainingPattern, by_hand: Callable[[loops.Data], Loop]
+) -> None:
+    data = simulate(96, seed=0)
+    ours: list[float] = []
+    theirs: list[float] = []
+    by_fit(data, pattern)(3, ours.append)
+    by_hand(data)(3, theirs.append)
+    assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 def test_a_missed_claim_is_said_and_answered(

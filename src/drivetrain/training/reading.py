@@ -76,12 +76,12 @@ class Reading:
         Raises:
             DataError: two samples have the same key.
         """
-        seed = _seed(self.settings.seed, state.stage, self.number, state.epoch)
+        seed = seed_of(self.settings.seed, state.stage, self.number, state.epoch)
         size = self.settings.batch_size
         if not self.source.replayable:
             yield from (Read(batch) for batch in self.source.batches(size, None, seed, start))
             return
-        order = self.place.shard(torch.randperm(len(self.source), generator=torch.Generator().manual_seed(seed)))
+        order = self.place.shard(drawn_order(len(self.source), seed))
         twice = twice and _varies(self.source)
         for number, batch in enumerate(self.source.batches(size, order, seed, start, skip), start):
             rows = order[number * size : (number + 1) * size]
@@ -98,6 +98,16 @@ class Reading:
                     f"a key names one sample: its labels are counted, and what frozen models answer to it is kept, by "
                     f"its key. Make the field 'key' unique, or give it another name"
                 )
+
+
+def seed_of(seed: int, stage: int = 0, track: int = 0, epoch: int = 0) -> int:
+    """The seed of one reading of the data: the same for the same four numbers."""
+    return hash((seed, stage, track, epoch)) % 2**62
+
+
+def drawn_order(samples: int, seed: int) -> Tensor:
+    """The order in which a reading with this seed takes its samples: their row numbers ``[samples]``."""
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
 
 
 def source_of(track: Track, data: Opened) -> Source:
@@ -122,8 +132,3 @@ def _varies(source: Source) -> bool:
 
 def _reader(source: Source, rows: Tensor, seed: int) -> Callable[[], Batch]:
     return lambda: next(source.batches(len(rows), rows, seed))
-
-
-def _seed(*parts: int) -> int:
-    """One seed of several numbers."""
-    return hash(parts) % 2**62
