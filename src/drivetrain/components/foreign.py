@@ -181,8 +181,8 @@ class ForeignComponent(TorchComponent):
     @property
     def thing(self) -> Any:
         """The user's own object, up to date."""
-        if not isinstance(self.module, ForeignModule):  # Keras on torch needs no bridge
-            return self.module.model
+        if not isinstance(self.module, ForeignModule):  # Keras on torch and ONNX files need no bridge
+            return getattr(self.module, "model", self.module)
         self.module.hand_back()
         return self.module.model.thing
 
@@ -190,8 +190,8 @@ class ForeignComponent(TorchComponent):
 def hand_back(system: nn.Module) -> None:
     """Write what was learned into the users' own objects, wherever another framework's model stands in the system."""
     for module in system.modules():
-        if isinstance(module, ForeignModule):
-            module.hand_back()
+        if callable(write := getattr(module, "hand_back", None)):
+            write()
 
 
 def key_of(name: str) -> str:

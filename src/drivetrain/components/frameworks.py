@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, Foreign
 ADAPTERS = {
     "keras": "drivetrain.components.keras",
     "tensorflow": "drivetrain.components.tensorflow",
+    "onnx": "drivetrain.components.onnx",
     "drivetrain.components.jax": "drivetrain.components.jax",
 }
 """The package or module that defines a class of models, and the file with its `wrap`; the first that fits counts."""
@@ -22,6 +24,8 @@ def bridge(thing: Any) -> nn.Module | None:
     """A torch module that runs a model of another framework; the same one for the same model; None: no such model."""
     if (known := BRIDGES.get(id(thing))) is not None:
         return known
+    if isinstance(thing, str | os.PathLike):
+        return importlib.import_module(ADAPTERS["onnx"]).wrap(thing)  # type: ignore[no-any-return]
     adapter = next((ADAPTERS[name] for name in ADAPTERS if _comes_from(thing, name)), None)
     if adapter is None:
         return None

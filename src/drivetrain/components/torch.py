@@ -22,7 +22,10 @@ class TorchComponent(Component):
         from_truth: FromTruth | Mapping[str, FromTruth] | None = None,
     ) -> None:
         super().__init__(name, signature, from_truth)
-        check_arity(name, module.forward, signature)
+        if callable(check := getattr(module, "check_signature", None)):  # it knows better than its Python signature
+            check(name, signature)
+        else:
+            check_arity(name, module.forward, signature)
         self.module = module
 
     @property

@@ -31,7 +31,8 @@ def component(
 
     Args:
         name_or_signature: the component's name; as a decorator the signature, and the function's name is the name.
-        thing: a ``torch.nn.Module``, a function, another component or a system (whose weights are then shared).
+        thing: a ``torch.nn.Module``, a model of Keras, TensorFlow or JAX, a path to an .onnx file, a function,
+            another component or a system (whose weights are then shared).
         signature: its inputs, bound by position, and the edges that it makes: ``"image -> boxes"``.
         from_truth: turns the truth of an output edge into what the component emits there (labels into logits, a list
             of boxes into a grid), wherever truth stands in for the component. Several outputs: a dict by edge.
@@ -47,11 +48,12 @@ def component(
 
     Raises:
         SignatureError: the signature cannot be read, or the thing does not take its inputs.
+        ComponentError: another framework's model is not built, or a file is missing or damaged.
         NameTakenError: the name is reserved.
     """
     if thing is None and signature is None:
         return _decorator(name_or_signature, from_truth)
-    if not isinstance(name_or_signature, str) or isinstance(thing, str):
+    if not isinstance(name_or_signature, str) or (isinstance(thing, str) and not thing.endswith(".onnx")):
         found = listed(describe(part) for part in (name_or_signature, thing, signature) if part is not None)
         raise SignatureError(
             f"component takes a name, the thing and its signature, in this order; found {found}: "
