@@ -28,9 +28,11 @@ def with_slots(wiring: Wiring, sources: Sequence[Source]) -> Wiring:
     known = define(wiring.models, sources)
     fed = {frozenset((edge.source, edge.target)) for edge in wiring.edges if edge.kind == FEEDS}
     graph: nx.Graph[str] = nx.Graph()
+    built = {model.name: model.place for model in wiring.models}
     for choices in (_branches(known), _arms(known), _tables(known, sources), _subclasses(known, sources)):
         for one, other, place in choices:
-            if one != other and frozenset((one, other)) not in fed:
+            at_once = built[one] == built[other]  # the arms of one branch, for one object that is made there
+            if one != other and (at_once or frozenset((one, other)) not in fed):
                 graph.add_edge(one, other, place=place)
     slot: dict[str, str] = {}
     taken: set[str] = set()
@@ -85,6 +87,9 @@ def _pairs(known: Definitions, given: Given, one: ast.expr, other: ast.expr) -> 
         place = getattr(given.function, "name", place)
     if len(first) == len(second) == 1:
         yield first[0].name, second[0].name, place
+    elif len({model.maker for model in first}) == len({model.maker for model in second}) == 1:
+        # one line of a class that is made in several places: what is chosen for one object belongs together
+        yield from ((a.name, b.name, place) for a in first for b in second if a.place == b.place)
 
 
 def _tables(known: Definitions, sources: Sequence[Source]) -> Iterator[Choice]:

@@ -169,6 +169,7 @@ def _votes(merges: Sequence[Merge], topology: Flow) -> Iterator[Integration]:
         models = [known[name] for name in merge.models if name in known]
         slots = {model.slot or model.name for model in models}
         alike = len(slots) > 1 and all(_equals(a, b) for a, b in combinations(models, 2))
+        alike = alike and _none_after_another(merge, topology)
         if alike and words(merge.what) & listed("vote") and not any(slots <= other for other in seen):
             seen.add(frozenset(slots))
             names = tuple(model.name for model in models)
@@ -177,6 +178,12 @@ def _votes(merges: Sequence[Merge], topology: Flow) -> Iterator[Integration]:
         for model in models_of_slot:
             if model.maker.rsplit(".", 1)[-1] in listed("ensemble"):
                 yield Integration(VOTING, (model.name,), model.name, (model.place,), model.confidence)
+
+
+def _none_after_another(merge: Merge, topology: Flow) -> bool:
+    """Whether no voter is handed what another one said: a crop is moved by its box, it does not vote with it."""
+    nodes = [node for node, models in topology.models.items() if any(model.name in merge.models for model in models)]
+    return not any(nx.has_path(topology.graph, one, other) for one in nodes for other in nodes if one != other)
 
 
 def _equals(one: Model, other: Model) -> bool:

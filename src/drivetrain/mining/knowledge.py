@@ -103,6 +103,13 @@ def words() -> Words:
 
 
 @cache
+def handover() -> dict[str, frozenset[str]]:
+    """The names of calls that hand something over: by a file, a queue, a table or a key."""
+    data: dict[str, list[str]] = _knowledge()["handover"]
+    return {kind: frozenset(listed) for kind, listed in data.items()}
+
+
+@cache
 def _tables() -> tuple[_Patterns, _Patterns, _Patterns, frozenset[str]]:
     data = _knowledge()
     rows: list[tuple[str, str]] = []
@@ -176,6 +183,12 @@ _GUESSED_CALL = re.compile(
     r"segmentor|pretrained|generator|vocoder)(?:_and_\w+|_from_\w+)?$|^from_pretrained$|^load_from_checkpoint$|^from_hparams$",
     re.IGNORECASE,
 )
+
+
+@cache
+def loads_by_name(name: str) -> bool:
+    """Whether a bare name says that it answers a model: ``load_network``."""
+    return bool(_GUESSED_CALL.match(name))
 
 
 @cache

@@ -134,7 +134,7 @@ def _carrying(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
 
 
 def _open(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
-    return handover.opened(arguments, node, frame)
+    return handover.opened(arguments)
 
 
 def _globals(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
@@ -174,4 +174,4 @@ def text_method(token: Text, name: str, arguments: Arguments, node: ast.AST, fra
         return kept | _carrying(arguments, node, frame)
     if name in ("endswith", "startswith", "encode", "isdigit"):
         return EMPTY
-    return frozenset((token,))
+    return frozenset((token,)) | handover.of_text(token, name, arguments, frame)

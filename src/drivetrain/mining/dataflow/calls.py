@@ -102,7 +102,9 @@ def call_token(token: Token, arguments: Arguments, node: ast.AST, frame: Frame) 
     if kind is Instance:
         return _instance(token, arguments, node, frame)  # type: ignore[arg-type]
     if kind is Output or kind is Mixed:
-        met = combine(frame, [frozenset((token,)), *arguments.everything()], node, written_name(node))
+        me = frozenset((token,))
+        met = combine(frame, [me, *arguments.everything()], node, written_name(node))
+        handover.outside_call(written_name(node), Arguments([me, *arguments.everything()]), node, frame)
         return met | outside.callbacks(arguments, met, node, frame)
     if isinstance(token, Holder):
         return containers.call(token, "__call__", arguments, node, frame)
@@ -117,6 +119,8 @@ def _method(token: MethodOf, arguments: Arguments, node: ast.AST, frame: Frame) 
         return outside.class_method(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
     if receiver.__class__ is MethodOf:
         return _method_of_part(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
+    if receiver.__class__ in (Function, Bound) and token.name in handover.STARTED_ELSEWHERE:
+        return call_token(receiver, handover.sent_away(arguments, frame), node, frame)
     if receiver.__class__ is Text:
         return builtin.text_method(receiver, token.name, arguments, node, frame)  # type: ignore[arg-type]
     if isinstance(receiver, Holder):
@@ -238,7 +242,6 @@ def enter(value: Value, node: ast.AST, frame: Frame) -> Value:
                 found |= call_function(method[0], Arguments([frozenset((token,))]), node, frame)
                 continue
         found |= frozenset((token,))
-    handover.entered(value, frame)
     return found
 
 

@@ -21,7 +21,7 @@ from drivetrain.mining.dataflow.values import (
     Value,
 )
 
-# Bases that are containers of models rather than models, so their methods are worth following.
+# Bases of what may train several models, whose methods are then worth following.
 _CONTAINERS = frozenset({"lightning"})
 
 
@@ -79,11 +79,24 @@ def instantiate(info: ClassInfo, arguments: calls.Arguments, node: ast.AST, fram
     """A new instance; if the class is one of models, a model, unless it is only put together from other models."""
     library = info.library()
     given = models(frozenset().union(*arguments.everything()), 2)
-    if library and library not in _CONTAINERS and not given:
+    if library and not given and not (library in _CONTAINERS and _trains_several(info)):
         return _model(info, library, arguments, node, frame)
     if library == "sklearn" and not info.find("predict") and not info.find("score_samples"):
         return frozenset()
     return _instance(info, arguments, node, frame)
+
+
+def _trains_several(info: ClassInfo) -> bool:
+    """Whether a module of Lightning has several optimisers or loaded models to itself, rather than being one network."""
+    maker = info.find("configure_optimizers")
+    node = maker[0].node if maker is not None else None
+    if node is None:
+        return False
+    calls_of = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return sum(ast.unparse(call.func).rsplit(".", 1)[-1] in _OPTIMISERS for call in calls_of) > 1
+
+
+_OPTIMISERS = frozenset({"Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "RAdam", "Lion", "LBFGS"})
 
 
 def _model(info: ClassInfo, library: str, arguments: calls.Arguments, node: ast.AST, frame: Frame) -> Value:

@@ -40,6 +40,7 @@ _COLLECTION = re.compile(
     r"(?:[qQ]ueue|deque|defaultdict|OrderedDict|Counter|Manager|Namespace|Pipe|list|dict|set|Set|Dict|List)$"
 )
 _CONTAINERS = frozenset({"list", "tuple", "dict"})
+_FOREIGN = frozenset({"CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary"})  # libraries in C
 
 
 def call(holder: Holder, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
@@ -116,6 +117,8 @@ def _items(holder: Holder, node: ast.AST, frame: Frame) -> Value:
 
 def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     values = arguments.everything()
+    if holder.kind.rsplit(".", 1)[-1] in _FOREIGN:
+        return outside.foreign(name, arguments, node, frame)
     handed = handover.library_object(holder, name, arguments, node, frame)
     if name in _ADDING and not handed and _COLLECTION.search(holder.kind):
         for value in values:

@@ -10,6 +10,9 @@ from drivetrain.mining.dataflow.values import Mixed, ModelToken, Output, Token
 from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, MEMORY, SELECTS, Place
 
 
+BY_NAME = 0.7  # the confidence of what is handed over under a name, through a file or a queue
+
+
 @dataclass
 class Seen:
     """One edge with its evidence."""
@@ -64,6 +67,8 @@ class Facts:
             return
         if output.again and kind == FEEDS:
             kind = FEEDBACK
+        if output.medium != MEMORY:
+            confidence = min(confidence, BY_NAME)
         key = (source, target, kind, output.medium)
         seen = self.edges.get(key)
         if seen is None:

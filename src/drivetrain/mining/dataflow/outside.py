@@ -88,7 +88,6 @@ def _make(name: str, role: knowledge.Role, arguments: Arguments, node: ast.AST, 
     model.loaded = role.kind in (knowledge.LOADS, knowledge.MAYBE)
     for text in arguments.words():
         model.weights = model.weights or text
-    handover.path_of(model, arguments, frame)
     return frozenset((model,))
 
 
@@ -131,7 +130,7 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
         return _with_models(name, given, arguments, node, frame)
     met = combine(frame, values, node, name, reporting=_is_class(name), confidence=0.6)
     met |= callbacks(arguments, met, node, frame)
-    met |= handover.outside_call(name, full, arguments, met, node, frame)
+    met |= handover.outside_call(name, arguments, node, frame)
     if name in knowledge.words().paths:
         met |= frozenset([token for value in values for token in value if token.__class__ is Text][:6])
     if name in knowledge.words().allocating or _is_class(name):
@@ -139,6 +138,22 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
         frame.machine.add(holder, CONTENT, met | _kept(values))
         return frozenset((holder,))
     return met
+
+
+def foreign(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """A function of a library in C, asked through ``ctypes``: it loads a model, or runs the one that it is given."""
+    given = _given(arguments)
+    if not given:
+        if knowledge.loads_by_name(name):
+            return _make(f"ctypes.{name}", knowledge.Role(knowledge.LOADS), arguments, node, frame, certain=0.9)
+        return combine(frame, arguments.everything(), node, name, reporting=True)
+    if is_reporting(name) or knowledge.words().dressing.match(name) or name.startswith("free"):
+        return EMPTY
+    rest = [value for value in arguments.everything() if not any(token in given for token in value)]
+    found: Value = EMPTY
+    for model in given[:4]:
+        found |= using.invoke(model, rest, node, frame)
+    return found
 
 
 def passed(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
@@ -181,7 +196,7 @@ def class_method(receiver: ClassToken, name: str, arguments: Arguments, node: as
             if token.__class__ is ModelToken:
                 token.loaded = True  # type: ignore[attr-defined]
         return made
-    return handover.of_class(receiver, name, arguments, node, frame)
+    return EMPTY
 
 
 def callbacks(arguments: Arguments, given: Value, node: ast.AST, frame: Frame) -> Value:

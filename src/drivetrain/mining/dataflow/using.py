@@ -45,7 +45,9 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
         for part in models(frozenset().union(*arguments.everything()), 1):
             take_part(part, model)
         return me
-    return invoke(model, arguments.everything(), node, frame)
+    result = invoke(model, arguments.everything(), node, frame)
+    handover.written_by(name, arguments, result, frame)
+    return result
 
 
 def _teaches(arguments: Arguments, node: ast.AST) -> bool:
@@ -88,9 +90,7 @@ def invoke(model: ModelToken, values: list[Value], node: ast.AST, frame: Frame) 
     facts.flow(tokens, model, FEEDS, place)
     frame.invoked.add(model)
     controlled(model, node, frame)
-    result = frozenset((frame.machine.output(model, place),))
-    handover.written_by(values, result, frame)
-    return result
+    return frozenset((frame.machine.output(model, place),))
 
 
 def controlled(model: ModelToken, node: ast.AST, frame: Frame) -> None:
