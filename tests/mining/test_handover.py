@@ -65,7 +65,7 @@ def test_what_is_written_to_a_file_feeds_what_reads_it(first: str, second: str) 
         ),
         (
             'pub = node.create_publisher(Boxes, "boxes", 10)\n    pub.publish(found)',
-            'def heard(message):\n        reader.readtext(message)\n'
+            "def heard(message):\n        reader.readtext(message)\n"
             '    node.create_subscription(Boxes, "boxes", heard, 10)',
             "queue",
         ),

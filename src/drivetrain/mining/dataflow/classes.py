@@ -87,13 +87,14 @@ def instantiate(info: ClassInfo, arguments: calls.Arguments, node: ast.AST, fram
 
 
 def _trains_several(info: ClassInfo) -> bool:
-    """Whether a module of Lightning has several optimisers or loaded models to itself, rather than being one network."""
+    """Whether a module of Lightning has optimisers for several of its parts, rather than being one network."""
     maker = info.find("configure_optimizers")
     node = maker[0].node if maker is not None else None
     if node is None:
         return False
-    calls_of = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
-    return sum(ast.unparse(call.func).rsplit(".", 1)[-1] in _OPTIMISERS for call in calls_of) > 1
+    made = [call for call in ast.walk(node) if isinstance(call, ast.Call) and call.args]
+    given = {ast.unparse(call.args[0]) for call in made if ast.unparse(call.func).rsplit(".", 1)[-1] in _OPTIMISERS}
+    return len(given) > 1
 
 
 _OPTIMISERS = frozenset({"Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "RAdam", "Lion", "LBFGS"})

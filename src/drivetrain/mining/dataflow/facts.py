@@ -9,7 +9,6 @@ from drivetrain.mining.dataflow.contents import members
 from drivetrain.mining.dataflow.values import Mixed, ModelToken, Output, Token
 from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, MEMORY, SELECTS, Place
 
-
 BY_NAME = 0.7  # the confidence of what is handed over under a name, through a file or a queue
 
 

@@ -43,7 +43,7 @@ def outside_call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -
 
 
 def library_object(holder: Holder, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
-    """A method of a library's object that may write or read under a name: its argument, or what the object was made with."""
+    """A method of a library's object that may write or read under a name: one it is given, or was made with."""
     own = frozenset(token for token in holder.fields.get(CONTENT, EMPTY) if token.__class__ is Text)
     given = calls.Arguments([*arguments.positional, own], arguments.keywords, arguments.spread)
     return outside_call(name, given, node, frame)

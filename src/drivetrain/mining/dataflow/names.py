@@ -1,4 +1,4 @@
-"""Under which names something is handed over: the file, the table, the topic or the key that a string of the code is."""
+"""Under which names something is handed over: the file, table, topic or key that a string of the code is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _TABLE = re.compile(
     re.IGNORECASE,
 )
 # Files that hold the program or its settings rather than what passes between its parts.
-_SETTINGS = frozenset({"py", "yaml", "yml", "toml", "ini", "cfg", "conf", "sh", "md", "com", "org", "html", "js", "css"})
+_SETTINGS = frozenset(
+    {"py", "yaml", "yml", "toml", "ini", "cfg", "conf", "sh", "md", "com", "org", "html", "js", "css"}
+)
 
 
 @cache

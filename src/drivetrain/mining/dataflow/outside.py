@@ -147,7 +147,7 @@ def foreign(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Val
         if knowledge.loads_by_name(name):
             return _make(f"ctypes.{name}", knowledge.Role(knowledge.LOADS), arguments, node, frame, certain=0.9)
         return combine(frame, arguments.everything(), node, name, reporting=True)
-    if is_reporting(name) or knowledge.words().dressing.match(name) or name.startswith("free"):
+    if is_reporting(name) or name.startswith(("free", "set", "reset")):
         return EMPTY
     rest = [value for value in arguments.everything() if not any(token in given for token in value)]
     found: Value = EMPTY
