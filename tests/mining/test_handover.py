@@ -138,3 +138,27 @@ def test_keys_and_tables_are_told_from_prose() -> None:
     assert tables("INSERT INTO faces VALUES (1)") == (("faces", True),)
     assert tables("SELECT a FROM faces JOIN names") == (("faces", False), ("names", False))
     assert tables("from here to there") == ()
+
+
+def test_a_network_of_a_library_in_c_is_loaded_and_run_by_the_functions_that_take_it() -> None:
+    found = wired(
+        binding="""
+            from ctypes import *
+            lib = CDLL("libnet.so", RTLD_GLOBAL)
+            load_net = lib.load_network
+            load_net.argtypes = [c_char_p]
+            def detect(net, picture):
+                lib.network_predict(net, lib.load_image(picture))
+                boxes = lib.get_boxes(net)
+                lib.free_boxes(net)
+                return boxes
+        """,
+        main="""
+            import binding, easyocr
+            net = binding.load_net("a.cfg", "a.weights")
+            reader = easyocr.Reader(["en"])
+            reader.readtext(binding.detect(net, picture))
+        """,
+    )
+    assert [(model.name, str(model.place)) for model in found.models] == [("a", "main.py:3"), ("reader", "main.py:4")]
+    assert edges(found) == {("a", "reader"): "memory"}

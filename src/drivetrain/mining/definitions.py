@@ -66,15 +66,20 @@ class Definitions:
         return []
 
     def _between(self, path: str, first: int, last: int) -> list[Model]:
-        return [model for model in self.models.get(path, ()) if first <= model.place.line <= last]
+        known = self.models.get(path, ())
+        return [
+            model
+            for model in known
+            if any(place.file == path and first <= place.line <= last for place in (model.place, *model.also))
+        ]
 
 
 def define(models: Sequence[Model], sources: Sequence[Source]) -> Definitions:
     """Walk through the statements of all plain files (not of notebooks, whose cells run in any order)."""
     found = Definitions(makers={model.maker.rsplit(".", 1)[-1] for model in models})
     for model in models:
-        if model.place.cell is None:
-            found.models.setdefault(model.place.file, []).append(model)
+        for file in dict.fromkeys(place.file for place in (model.place, *model.also) if place.cell is None):
+            found.models.setdefault(file, []).append(model)
     for source in sources:
         if not source.cells:
             _walk(source, source.tree.body, (), source.tree, None, found)
