@@ -77,3 +77,28 @@ def test_what_is_corrected_by_an_earlier_output_does_not_vote_with_it() -> None:
     """
     patterns = {found.pattern for found in integrations(wired(main=code), sources(main=code))}
     assert patterns == {"sequential"}
+
+
+def test_arms_of_one_branch_are_one_slot_even_where_a_loop_seems_to_feed_one_to_the_other() -> None:
+    code = """
+        from nets import Large, Small
+        if size == "large":
+            maker = Large(64)
+        else:
+            maker = Large(16)
+        made = maker(x)
+        again = maker(made)
+    """
+    assert len({model.slot for model in wired(nets=NETS, main=code).models} - {""}) == 1
+
+
+def test_a_class_that_derives_from_a_model_of_a_library_is_one() -> None:
+    code = """
+        import faster_whisper
+        class Batched(faster_whisper.WhisperModel):
+            def generate(self, features):
+                return self.model.generate(features)
+        ears = Batched("small")
+        ears.generate(audio)
+    """
+    assert [(model.name, model.library) for model in wired(main=code).models] == [("ears", "speech")]

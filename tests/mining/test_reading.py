@@ -150,6 +150,12 @@ def test_python_2_is_read_with_its_line_numbers() -> None:
     assert (calls["detect"], calls["classify"]) == (7, 8)
 
 
+def test_a_fraction_is_no_octal_number_of_python_2() -> None:
+    source = parse(b"print 'x'\nmodels = [Boost(0.05),\n          Tree(0.5)]\n", "old.py")
+    assert source is not None
+    assert {"models", "Boost", "Tree"} <= names(source.tree)
+
+
 def test_mixed_tabs_and_spaces_are_read() -> None:
     source = parse(b"def f():\n        x = 1\n\treturn x\n", "a.py")
     assert source is not None

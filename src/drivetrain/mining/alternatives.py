@@ -13,7 +13,8 @@ import networkx as nx
 from drivetrain.mining.definitions import Definitions, Given, define
 from drivetrain.mining.findings import FEEDS, Model, Source, Wiring
 
-Choice = tuple[str, str, str]  # two models and what the place is called that one of them takes
+# Two models, what the place is called that one of them takes, and whether no run of the program can build both.
+Choice = tuple[str, str, str, bool]
 
 
 def with_slots(wiring: Wiring, sources: Sequence[Source]) -> Wiring:
@@ -29,9 +30,11 @@ def with_slots(wiring: Wiring, sources: Sequence[Source]) -> Wiring:
     fed = {frozenset((edge.source, edge.target)) for edge in wiring.edges if edge.kind == FEEDS}
     graph: nx.Graph[str] = nx.Graph()
     built = {model.name: model.place for model in wiring.models}
+    makers = {model.name: model.maker for model in wiring.models}
     for choices in (_branches(known), _arms(known), _tables(known, sources), _subclasses(known, sources)):
-        for one, other, place in choices:
-            at_once = built[one] == built[other]  # the arms of one branch, for one object that is made there
+        for one, other, place, sure in choices:
+            # arms of one branch that make the same class differently, or what one object may hold
+            at_once = (sure and makers[one] == makers[other]) or built[one] == built[other]
             if one != other and (at_once or frozenset((one, other)) not in fed):
                 graph.add_edge(one, other, place=place)
     slot: dict[str, str] = {}
@@ -56,14 +59,14 @@ def _branches(known: Definitions) -> Iterator[Choice]:
     for given in known.given:
         for choice in ast.walk(given.value) if isinstance(given.value, ast.IfExp) else ():
             if isinstance(choice, ast.IfExp):
-                yield from _pairs(known, given, choice.body, choice.orelse)
+                yield from _pairs(known, given, choice.body, choice.orelse, True)
     for values in groups.values():
         if len(values) > 40:
             continue
         for one, other in combinations(values, 2):
-            apart = one.excludes(other) or (one.target == "return") or (one.function is not other.function)
-            if apart:
-                yield from _pairs(known, one, one.value, other.value)
+            sure = one.excludes(other)
+            if sure or one.target == "return" or one.function is not other.function:
+                yield from _pairs(known, one, one.value, other.value, sure)
 
 
 def _arms(known: Definitions) -> Iterator[Choice]:
@@ -76,20 +79,20 @@ def _arms(known: Definitions) -> Iterator[Choice]:
     for branches in arms.values():
         single = [next(iter(built.items())) for built in branches.values() if len(built) == 1]
         for (one, place), (other, _) in pairwise(single):
-            yield one, other, re.sub(r"\W+", "_", place.removeprefix("self.")).strip("_")
+            yield one, other, re.sub(r"\W+", "_", place.removeprefix("self.")).strip("_"), False
 
 
-def _pairs(known: Definitions, given: Given, one: ast.expr, other: ast.expr) -> Iterator[Choice]:
+def _pairs(known: Definitions, given: Given, one: ast.expr, other: ast.expr, sure: bool) -> Iterator[Choice]:
     path = given.source.path
     first, second = known.built_by(one, path), known.built_by(other, path)
     place = re.sub(r"\W+", "_", given.target.removeprefix("self.")).strip("_")
     if given.target == "return":
         place = getattr(given.function, "name", place)
     if len(first) == len(second) == 1:
-        yield first[0].name, second[0].name, place
+        yield first[0].name, second[0].name, place, sure
     elif len({model.maker for model in first}) == len({model.maker for model in second}) == 1:
         # one line of a class that is made in several places: what is chosen for one object belongs together
-        yield from ((a.name, b.name, place) for a in first for b in second if a.place == b.place)
+        yield from ((a.name, b.name, place, sure) for a in first for b in second if a.place == b.place)
 
 
 def _tables(known: Definitions, sources: Sequence[Source]) -> Iterator[Choice]:
@@ -108,7 +111,7 @@ def _tables(known: Definitions, sources: Sequence[Source]) -> Iterator[Choice]:
             continue  # every entry is asked for by its own name: they serve side by side
         names = list(single)
         place = re.sub(r"\W+", "_", given.target).strip("_").lower()
-        yield from ((one, other, place) for one, other in pairwise(names))
+        yield from ((one, other, place, False) for one, other in pairwise(names))
 
 
 def _of_entry(known: Definitions, value: ast.expr, given: Given) -> list[Model]:
@@ -152,4 +155,4 @@ def _subclasses(known: Definitions, sources: Sequence[Source]) -> Iterator[Choic
                 if base in of:
                     members.update(dict.fromkeys(m.name for m in known.built_in(name, path)[:1]))
         names = list(members)
-        yield from ((one, other, base.lower()) for one, other in pairwise(names))
+        yield from ((one, other, base.lower(), False) for one, other in pairwise(names))

@@ -165,8 +165,10 @@ def role(name: str) -> Role | None:
 
 @cache
 def base_library(name: str) -> str | None:
-    """The library whose models a class is one of, if it derives from this name."""
-    return _tables()[2].find(canonical(name))
+    """The library whose models a class is one of, if it derives from this name: a base, or itself a class of models."""
+    found = _tables()[2].find(canonical(name))
+    made = role(name) if found is None and name.rsplit(".", 1)[-1][:1].isupper() else None
+    return made.library if made is not None and made.kind in (LOADS, BUILDS) and "." in name else found
 
 
 def is_known(top: str) -> bool:

@@ -77,7 +77,7 @@ _OF_PYTHON_2 = [
     (re.compile(r"`([^`\n]*)`"), r"repr(\1)"),
     (re.compile(r"<>"), "!="),
     (re.compile(r"\b(\d+|0[xX][0-9a-fA-F]+)[lL]\b"), r"\1"),
-    (re.compile(r"\b0([0-7]+)\b(?!\.)"), r"0o\1"),
+    (re.compile(r"(?<![\w.])0([0-7]+)\b(?!\.)"), r"0o\1"),
     (re.compile(r"\b[uU][rR](?=[\"'])"), "r"),
 ]
 
