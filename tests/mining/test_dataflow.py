@@ -102,3 +102,14 @@ def test_a_class_that_derives_from_a_model_of_a_library_is_one() -> None:
         ears.generate(audio)
     """
     assert [(model.name, model.library) for model in wired(main=code).models] == [("ears", "speech")]
+
+
+def test_objects_that_hold_each_other_are_looked_at_once() -> None:
+    from drivetrain.mining.dataflow.contents import groups
+    from drivetrain.mining.dataflow.values import Holder
+    from drivetrain.mining.findings import Place
+
+    crowd = [Holder("dict", Place("a.py", line)) for line in range(300)]
+    for one in crowd:
+        one.fields.update(enumerate(frozenset((other,)) for other in crowd))
+    assert groups(frozenset(crowd)) == []  # cubed, this would not end

@@ -89,11 +89,17 @@ def members(tokens: Iterable[Token]) -> set[Output]:
 
 def groups(value: Value, depth: int = 3) -> list[frozenset[Token]]:
     """The outputs in a value, those that may stand for each other in one group, those held side by side in several."""
+    return _groups(value, depth, set()) if outputs(value, depth) else []
+
+
+def _groups(value: Value, depth: int, seen: set[Token]) -> list[frozenset[Token]]:
     direct: frozenset[Token] = frozenset(t for t in value if t.__class__ is Output or t.__class__ is Mixed)
     found: list[frozenset[Token]] = [direct] if direct else []
     if depth:
         for token in value:
-            if isinstance(token, Holder) and not (token.__class__ is Instance and holds_models(token)):
-                for part in list(token.fields.values()):
-                    found.extend(groups(part, depth - 1))
+            if isinstance(token, Holder) and token not in seen:
+                seen.add(token)  # once: objects that hold each other would be looked at without end
+                if not (token.__class__ is Instance and holds_models(token)):
+                    for part in list(token.fields.values()):
+                        found.extend(_groups(part, depth - 1, seen))
     return found
