@@ -55,7 +55,8 @@ class Case:
         build: from a seed to the system with the weights that every arm starts from.
         data: from a seed and the arm's word for labels to the data; the test data is the same for every word.
         arms: by name; the first is the baseline that the others are compared with.
-        metric: of the end, which chooses epochs and is compared.
+        metric: of the end, which chooses epochs and is compared; several, one a branch, are judged together: their
+            numerators and denominators are summed.
         scores: more metrics of the system on test data, by name.
         own: the metric of each inner edge that has a truth, by edge.
         unit: the field of the test data whose values are independent, such as ``"speaker"``; None: each seed is a unit.
@@ -74,7 +75,7 @@ class Case:
     build: Callable[[int], System]
     data: Callable[[int, str], Splits]
     arms: Mapping[str, Arm]
-    metric: Metric
+    metric: Metric | tuple[Metric, ...]
     scores: Mapping[str, Metric] = field(default_factory=dict)
     own: Mapping[str, Metric] = field(default_factory=dict)
     unit: str | None = None
@@ -87,6 +88,16 @@ class Case:
     tuning_seeds: int = 1
     margin: float = 0.02
     about: str = ""
+
+    @property
+    def ends(self) -> tuple[Metric, ...]:
+        """The metrics of the end."""
+        return self.metric if isinstance(self.metric, tuple) else (self.metric,)
+
+    @property
+    def end_name(self) -> str:
+        """What the tables call the end metric."""
+        return self.ends[0].name if len(self.ends) == 1 else "all branches"
 
     @property
     def baseline(self) -> str:

@@ -84,7 +84,7 @@ def chosen(case: Case, rows: Sequence[Row], epochs: int) -> dict[str, float]:
     """For each arm the rate with the best mean end metric on validation, the smallest of equals."""
     if len(case.rates) == 1:
         return dict.fromkeys(case.arms, case.rates[0])
-    asked, sign = set(tuning_jobs(case, epochs)), 1 if case.metric.higher_is_better else -1
+    asked, sign = set(tuning_jobs(case, epochs)), 1 if case.ends[0].higher_is_better else -1
     scores: dict[tuple[str, float], list[float]] = {}
     for row in rows:
         if identity(row) in asked:

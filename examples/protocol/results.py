@@ -47,7 +47,7 @@ class Results:
         """The arm minus the baseline, on the same units of the same seeds."""
         return paired_difference(
             self._joined(arm, score), self._joined(self.case.baseline, score),
-            higher_is_better=self._metric(score).higher_is_better,
+            higher_is_better=self.case.scores.get(score, self.case.ends[0]).higher_is_better,
         )  # fmt: skip
 
     def verdict(self, arm: str, score: str = "end") -> str:
@@ -66,7 +66,7 @@ class Results:
         The target of a seed is the end metric on validation of its baseline, less the margin; the price is asked of the
         first point of the curve that reaches it. Both are measured at the thresholds that validation likes best.
         """
-        sign = 1 if self.case.metric.higher_is_better else -1
+        sign = 1 if self.case.ends[0].higher_is_better else -1
         costs = []
         for ours, base in zip(self.of(arm), self.of(self.case.baseline), strict=True):
             target = sign * base["validation"] - self.case.margin
@@ -77,9 +77,6 @@ class Results:
     def labels(self, arm: str) -> float:
         """Annotation values that training read, averaged over seeds."""
         return float(np.mean([row["labels"]["training"] for row in self.of(arm)]))
-
-    def _metric(self, score: str) -> object:
-        return self.case.scores.get(score, self.case.metric)
 
     def _joined(self, arm: str, score: str) -> Rows:
         """One row a unit and seed; where the data names no unit, the seed is the unit."""

@@ -115,7 +115,7 @@ def text(found: Estimate) -> str:
 
 
 def _called(results: Results, score: str) -> str:
-    return score.replace("end", results.case.metric.name, 1) if score.startswith("end") else score
+    return score.replace("end", results.case.end_name, 1) if score.startswith("end") else score
 
 
 def _median(values: Sequence[float]) -> str:

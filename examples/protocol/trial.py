@@ -38,13 +38,13 @@ def run(reference: str, job: Job, *, test: bool = True) -> Row:
     report = fit(
         system, train, arm.pattern, epochs=arm.epochs(job.epochs), batch_size=case.batch_size,
         optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate), validation=validation,
-        metric=by_edge({**case.own, "end": case.metric} if arm.selected_by == "own" else {"end": case.metric}),
+        metric=by_edge({**(case.own if arm.selected_by == "own" else {}), **_ends(case)}),
         seed=job.seed, callbacks=[curve],
     )  # fmt: skip
     tuned, thresholds = (system, {}) if case.tune is None else case.tune(system, validation)
     row = {
         **job._asdict(), "case": case.name, "thresholds": thresholds, "curve": curve.points, "verdict": report.verdict,
-        "validation": _scores(case, tuned, validation, {"end": case.metric})["end"],
+        "validation": _end(case, tuned, validation),
         "own": _scores(case, system, validation, case.own),
         "iterations": report.iterations, "updates": dict(report.updates), "seconds": curve.seconds,
         "passes": {model: list(count) for model, count in report.passes.items()},
@@ -75,13 +75,28 @@ def kept(rows: Rows) -> list[list[Any]]:
 
 def _tested(case: Case, system: System, test: Any, seed: int) -> dict[str, list[list[Any]]]:
     """The one look at the test data: clean by every metric, damaged by that of the end."""
-    found = _rows(case, system, test, {"end": case.metric, **case.scores})
+    found = {"end": _end_rows(case, system, test), **_rows(case, system, test, case.scores)}
     for name, corrupt in case.corruptions.items():
-        found[f"end, {name}"] = _rows(case, system, corrupt(test, seed), {"end": case.metric})["end"]
+        found[f"end, {name}"] = _end_rows(case, system, corrupt(test, seed))
     return {name: kept(rows) for name, rows in found.items()}
 
 
+def _ends(case: Case) -> dict[str, Metric]:
+    return {f"end {place}": metric for place, metric in enumerate(case.ends)}
+
+
+def _end_rows(case: Case, system: System, data: Any) -> Rows:
+    return Rows.joined(_rows(case, system, data, _ends(case)).values())
+
+
+def _end(case: Case, system: System, data: Any) -> float:
+    report = evaluate(system, data, by_edge(_ends(case)), show_progress=False)
+    return Rows.joined(report.rows.values()).value
+
+
 def _rows(case: Case, system: System, data: Any, metrics: Mapping[str, Metric]) -> dict[str, Rows]:
+    if not metrics:
+        return {}
     report = evaluate(system, data, by_edge(metrics), unit=case.unit, show_progress=False)
     return {name: report.rows[_name(report, str(metric.edge), name)] for name, metric in metrics.items()}
 
@@ -116,7 +131,7 @@ class _Curve:
             return
         seconds, begin = self.seconds, time.process_time()
         tuned = state.system if self.case.tune is None else self.case.tune(state.system, self.validation)[0]
-        end = _scores(self.case, tuned, self.validation, {"end": self.case.metric})["end"]
+        end = _end(self.case, tuned, self.validation)
         self.points.append(
             {"iterations": state.iteration, "seconds": seconds, "end": end, "updates": dict(state.updates)}
         )

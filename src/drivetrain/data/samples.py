@@ -17,6 +17,8 @@ from drivetrain.errors import DataError
 from drivetrain.graph.execution import describe
 from drivetrain.graph.signature import KEY
 
+LOOKED_AT = 32  # samples whose fields are taken for those of all
+
 
 class Samples(Source):
     """A map-style data set of dict samples; what reading draws is a function of seed and sample alone."""
@@ -32,8 +34,9 @@ class Samples(Source):
         if not self.size:
             raise DataError("the data set is empty: its length is 0")
         self.ragged = set(ragged)
-        # shapes of a few samples decide which values are lists, so that chance in one batch does not
-        probe = [self.read(index, 0) for index in range(min(self.size, 8))]
+        # Shapes of a few samples decide which values are lists, so that chance in one batch does not. They are spread
+        # over the data: samples that lack an edge often stand together.
+        probe = [self.read(index, 0) for index in spread(self.size)]
         collated(probe, self.ragged, range(len(probe)))
         self.names = tuple(dict.fromkeys(name for sample in probe for name in sample))
 
@@ -61,3 +64,9 @@ class Samples(Source):
             samples = [self.read(row, seed) for row in rows.tolist()]
             ids = [key_of(s[KEY]) for s in samples] if all(KEY in s for s in samples) else rows.tolist()
             yield collated(samples, self.ragged, ids)
+
+
+def spread(size: int, most: int = LOOKED_AT) -> list[int]:
+    """Indices of at most so many samples, from the first to the last, evenly apart."""
+    count = min(size, most)
+    return sorted({place * (size - 1) // max(count - 1, 1) for place in range(count)})
