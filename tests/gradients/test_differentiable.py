@@ -12,6 +12,7 @@ from drivetrain.gradients import (
     SPSA,
     AbstractEstimator,
     Automatic,
+    Expected,
     FiniteDifferences,
     Perturbed,
     StraightThrough,
@@ -194,3 +195,20 @@ def test_the_report_leaves_the_generator_alone_and_refuses_code_without_any_grad
     assert torch.equal(torch.get_rng_state(), before)
     with pytest.raises(ComponentError, match=r"lets no gradient through.*differentiable\(code\)"):
         gradient_report(hard, (torch.randn(8),))
+
+
+@pytest.mark.parametrize(
+    ("function", "changes", "why"),
+    [
+        (lambda p: nn.functional.one_hot(p.argmax(-1), 3).to(p.dtype), "value", "distribution of that choice"),
+        (lambda p: 5.0 * p.argmax(-1).to(p.dtype), "gradient", "its value stays"),
+    ],
+)
+def test_code_that_picks_from_distributions_gets_its_mean_answer(function: object, changes: str, why: str) -> None:
+    wrapped = differentiable(code(function, "digit -> picked"))
+    digit = torch.randn(8, 3, generator=torch.Generator().manual_seed(0)).softmax(-1).requires_grad_()
+    answer = wrapped(digit)
+    assert isinstance(wrapped.method, Expected)
+    assert wrapped.method.changes == changes
+    assert why in repr(wrapped)
+    assert torch.allclose(answer, digit if changes == "value" else function(digit.detach()))

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from drivetrain.errors import TrainingError
 from drivetrain.gradients.base import AbstractEstimator, Call, Choice, DifferentiableComponent, Tensors
+from drivetrain.gradients.distributions import is_distribution
+from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
 from drivetrain.gradients.perturbation import spread
 from drivetrain.gradients.perturbed import Perturbed
@@ -20,7 +22,8 @@ from drivetrain.graph.component import Component
 def differentiable(component: Component, method: AbstractEstimator | None = None) -> DifferentiableComponent:
     """The same component with an estimated gradient, for ``system.replace(fusion=differentiable(fusion))``.
 
-    Forward it answers the component's own value, in training and in evaluation; backward the estimate. Nothing else is
+    Forward it answers the component's own value, in training and in evaluation; backward the estimate. One method
+    changes the value in training and says so: ``Expected``, for choices made out of distributions. Nothing else is
     asked of the component than an answer of fixed shape; it may leave torch, and no more of it is run than the method
     says. Where no input requires a gradient nothing extra is run at all.
 
@@ -62,7 +65,19 @@ class Automatic(AbstractEstimator):
     few: int = 16
 
     def settled(self, call: Call) -> Choice:
-        """Finite differences, SPSA or Perturbed."""
+        """Expected for symbols; for numbers finite differences, SPSA or Perturbed."""
+        if call.inputs and all(is_distribution(x) and call.is_per_sample(x) for x in call.inputs):
+            if all(map(is_distribution, call.outputs)):
+                return Choice(
+                    Expected(),
+                    "it makes one choice out of distributions over symbols, and in training answers with "
+                    "the distribution of that choice; several symbols are tried",
+                )
+            return Choice(
+                Expected(changes="gradient"),
+                "its inputs are distributions over symbols, of which several are tried; "
+                "its answer is no choice among classes, so that its value stays",
+            )
         jumping = _jumping(call)
         if jumping is None:
             return Choice(Perturbed(), "its answer did not change when its inputs moved by half their spread")
