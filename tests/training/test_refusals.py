@@ -46,6 +46,7 @@ def without(example, *names):
         ({"optimizer": {"encoder": torch.optim.Adam}}, "optimizer has none for 'reader'"),
         ({"optimizer": torch.optim.LBFGS}, "LBFGS, made for 'encoder', runs the loss several times.*SGD, Adam, AdamW"),
         ({"schedule": torch.optim.lr_scheduler.ReduceLROnPlateau}, "asks for a measured value .*StepLR"),
+        ({"device": "cuda:99"}, r"torch finds \d+ CUDA device\(s\) here"),
         ({"clip": -1.0}, "clip=-1.0: it is the largest norm of the gradient, such as clip=1.0"),
     ],
 )
@@ -70,6 +71,9 @@ def as_users_run_it():
         ({"optimizer": {"encoder": 3, "reader": 3}}, "optimizer=3: it is a function from weights"),
         ({"optimizer": lambda weights: None}, "answered NoneType for the weights of 'encoder'; it answers a torch opt"),
         ({"schedule": 3}, "schedule=3: it is a function from an optimizer to a torch scheduler.*lambda optimizer"),
+        ({"optimizer": torch.optim.SGD([torch.zeros(1)], lr=0.1)}, r"optimizer=SGD\(\.\.\.\): it is a function from"),
+        ({"cache": "no"}, "cache='no': it is True or False"),
+        ({"checkpoint": 3}, "checkpoint=3: it is the path of a file"),
         ({"epochs": 2.5}, "epochs=2.5: epochs are whole numbers from 0 on"),
         ({"epochs": True}, "epochs=True: epochs are whole numbers"),
         ({"batch_size": 4.0}, "batch_size=4.0: a batch has a whole number of samples"),
@@ -306,3 +310,46 @@ def test_an_optimizer_for_a_sub_system_serves_all_its_models():
     after = weights(inner.models)
     assert_same({name: before[name] for name in learned}, {name: after[name] for name in learned})
     assert not torch.equal(last.thing.weight, judge)
+
+
+class Untouched(torch.utils.data.Dataset):
+    """Samples that nobody may read."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        raise AssertionError("data was touched before the declaration was refused")
+
+
+@pytest.mark.usefixtures("as_users_run_it")
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (lambda loss: SimultaneousEndLoss(torch.nn.MSELoss), r"the class MSELoss; hand over an instance: MSELoss\(\)"),
+        (
+            lambda loss: SimultaneousEndLoss(loss, perturb=3),
+            r"perturb=3; it is a function: perturb\(system, batch, loss",
+        ),
+        (lambda loss: PartialEndLoss(loss, "reader"), r'found function: write PartialEndLoss\("encoder", loss\)'),
+        (lambda loss: PartialEndLoss(["reader"], loss), "takes the name of a model, then the loss; found list of 1"),
+        (
+            lambda loss: AlternatingEndLoss(loss, every=1.5),
+            "a whole number of iterations, at least one, found every=1.5",
+        ),
+        (lambda loss: AlternatingEndLoss(loss, order=5), "order is a list of models such as encoder, reader, found 5"),
+    ],
+)
+def test_patterns_that_mean_nothing_are_refused_before_data_is_touched(example, pattern, words):
+    with pytest.raises(DeclarationError, match=words):
+        fit(example.system, Untouched(), pattern(torch.nn.functional.mse_loss), epochs=1)
+
+
+def test_an_impossible_device_is_refused_before_data_is_touched(example):
+    with pytest.raises(DeclarationError, match="what fits"):
+        fit(example.system, Untouched(), SimultaneousEndLoss(example.end), epochs=1, device="abacus")
+
+
+def test_a_unit_that_no_sample_has_is_refused_without_a_metric_too(example):
+    with pytest.raises(MissingEdgeError, match="unit='room': the data has no such field; its samples have"):
+        fit(example.system, example.data, SimultaneousEndLoss(example.end), epochs=1, unit="room")

@@ -36,11 +36,13 @@ class AlternatingEndLoss(TrainingPattern):
 
     def tracks(self, system: System) -> tuple[Track, ...]:
         asker = "AlternatingEndLoss"
-        if self.every < 1:
-            raise DeclarationError(f"{asker}: a turn lasts at least one iteration, found every={self.every}")
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise DeclarationError(
+                f"{asker}: a turn lasts a whole number of iterations, at least one, found every={self.every!r}"
+            )
         if self.order is None or callable(self.order):
             return (end_loss_track(system, self.loss, None, asker),)
-        if isinstance(self.order, str) or not self.order:
+        if not isinstance(self.order, list | tuple) or not self.order:
             raise DeclarationError(
                 f"{asker}: order is a list of models such as {listed(system.models)}, found {self.order!r}"
             )
@@ -63,7 +65,7 @@ class AlternatingEndLoss(TrainingPattern):
         models = tuple(model for model in track.models if model == name or model.startswith(f"{name}."))
         if not models:
             raise DeclarationError(
-                f"AlternatingEndLoss: the order named '{name}', which the loss cannot update; "
+                f"AlternatingEndLoss: the order named {name!r}, which the loss cannot update; "
                 f"it can: {listed(track.models)}"
             )
         return models

@@ -19,12 +19,20 @@ from drivetrain.training.fit_report import FitReport
 from drivetrain.training.losses import BoundLoss, check_truths
 from drivetrain.training.measuring import WITHOUT_VALIDATION, Gauge
 from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule
-from drivetrain.training.place import place_of
+from drivetrain.training.place import check_device, place_of
 from drivetrain.training.protection import protection_of
 from drivetrain.training.reading import source_of
 from drivetrain.training.run import Run
 from drivetrain.training.session import Session
-from drivetrain.training.settings import Settings, check_optimizers, check_options, check_until, epochs_of
+from drivetrain.training.settings import (
+    Settings,
+    check_optimizers,
+    check_options,
+    check_perturbations,
+    check_until,
+    checkpoint_at,
+    epochs_of,
+)
 from drivetrain.training.stages import stages_of
 
 
@@ -92,6 +100,7 @@ def fit(
     if not isinstance(pattern, TrainingPattern):
         raise DeclarationError(f"fit takes a training pattern such as SimultaneousEndLoss(loss), found {pattern!r}")
     patterns = stages_of(pattern)
+    check_perturbations(patterns)
     tracks = [each.tracks(system) for each in patterns]
     metrics = {} if metric is None else metrics_by_edge(system, metric)
     check_until(system, until, metrics, validation)
@@ -107,12 +116,13 @@ def fit(
         precision=precision,
         until=dict(until or {}),
         seed=int(torch.randint(2**31, ())) if seed is None else seed,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
+        checkpoint=checkpoint_at(checkpoint),
         cache=cache,
         callbacks=callbacks,
     )
     check_options(settings)
     check_optimizers(system, optimizer, tracks)
+    check_device(system, device, precision)
     opened = Opened(data, system)
     judged = None if validation is None else Opened(validation, system)
     for track in (track for group in tracks for track in group):

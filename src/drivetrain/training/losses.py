@@ -164,6 +164,10 @@ def _on_edge(system: System, edge: str, loss: Any, asker: str) -> BoundLoss:
     system.graph.check_edge(edge, asker)
     if edge in system.inputs:
         raise DeclarationError(f"{asker}: '{edge}' is an input of {system.name}; nothing there can learn")
+    if isinstance(loss, type):
+        raise DeclarationError(
+            f"{asker}: the loss on '{edge}' is the class {loss.__name__}; hand over an instance: {loss.__name__}()"
+        )
     if not callable(loss):
         raise DeclarationError(
             f"{asker}: the loss on '{edge}' is {type(loss).__name__}; it is a function of (prediction, truth)"

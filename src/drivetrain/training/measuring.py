@@ -75,6 +75,12 @@ class Gauge:
                     f"its samples have: {listed(fields)}"
                 )
 
+        fields = tuple(dict.fromkeys(field for part in self.data.parts.values() for field in part.fields()))
+        if self.unit is not None and self.unit not in fields:
+            raise MissingEdgeError(
+                f"unit='{self.unit}': the data has no such field; its samples have: {listed(fields)}"
+            )
+
     def measure(self, *, whole: bool = False, also: Collection[str] = ()) -> Measurement:
         """The metrics now, and what no metric judges: these edges, or with ``whole`` every one that has a truth."""
         tallies = {name: Tally(metric) for name, metric in self.metrics.items()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from drivetrain.errors import DeclarationError
 from drivetrain.graph import System
+from drivetrain.graph.execution import describe
 from drivetrain.training.base import Perturb, Track, TrainingPattern, end_loss_track, named_models
 
 
@@ -27,5 +29,10 @@ class PartialEndLoss(TrainingPattern):
         return f"partial end-loss, {self.model}"
 
     def tracks(self, system: System) -> tuple[Track, ...]:
+        if not isinstance(self.model, str):
+            raise DeclarationError(
+                f"PartialEndLoss takes the name of a model, then the loss; found {describe(self.model)}: "
+                f'write PartialEndLoss("{system.models[0] if system.models else "model"}", loss)'
+            )
         asker = f'PartialEndLoss("{self.model}")'
         return (end_loss_track(system, self.loss, named_models(system, self.model, asker), asker),)

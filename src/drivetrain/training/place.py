@@ -110,27 +110,45 @@ def place_of(system: System, device: Any, precision: str | None) -> Place:
     Raises:
         DeclarationError: the device is none that torch knows, or a Fabric is given a second precision.
     """
-    if hasattr(device, "all_reduce") and hasattr(device, "global_rank"):
-        if precision is not None:
-            raise DeclarationError(
-                f'precision={precision!r}: a Fabric rules precision itself; write Fabric(precision="bf16-mixed"), say'
-            )
-        place: Place = FabricPlace(device)
-    else:
-        place = Place(_device(system, device), precision)
+    check_device(system, device, precision)
+    place = FabricPlace(device) if _is_fabric(device) else Place(_device(system, device), precision)
     system.to(place.device)
     place.share_weights(system)
     return place
 
 
+def check_device(system: System, device: Any, precision: str | None) -> None:
+    """Refuse a place where nothing can be trained.
+
+    Raises:
+        DeclarationError: the device is none that torch knows or finds here, or a Fabric is given a second precision.
+    """
+    if not _is_fabric(device):
+        _device(system, device)
+    elif precision is not None:
+        raise DeclarationError(
+            f'precision={precision!r}: a Fabric rules precision itself; write Fabric(precision="bf16-mixed"), say'
+        )
+
+
+def _is_fabric(device: Any) -> bool:
+    return hasattr(device, "all_reduce") and hasattr(device, "global_rank")
+
+
 def _device(system: System, device: Any) -> torch.device:
     if device != "auto":
         try:
-            return torch.device(device)
+            wanted = torch.device(device)
         except (RuntimeError, TypeError) as error:
             raise DeclarationError(
                 f'device={device!r}: what fits: "auto", a torch device such as "cuda:0", or a Fabric'
             ) from error
+        if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+            raise DeclarationError(
+                f"device={device!r}: torch finds {torch.cuda.device_count()} CUDA device(s) here; "
+                f'"auto" takes what there is'
+            )
+        return wanted
     first = next(system.parameters(), None)
     if first is not None and first.device.type != "cpu":
         return first.device

@@ -84,6 +84,8 @@ def check_options(settings: Settings) -> None:
         raise DeclarationError(f"seed={settings.seed!r}: a seed is a whole number")
     if settings.precision not in PRECISIONS:
         raise DeclarationError(f"precision={settings.precision!r}: what fits: {listed(PRECISIONS)}")
+    if not isinstance(settings.cache, bool):
+        raise DeclarationError(f"cache={settings.cache!r}: it is True or False")
     clip = settings.clip
     if clip is not None and not callable(clip) and not (isinstance(clip, int | float) and clip > 0):
         raise DeclarationError(
@@ -101,6 +103,30 @@ def check_options(settings: Settings) -> None:
         )
 
 
+def checkpoint_at(place: Any) -> Path | None:
+    """Where the checkpoint is kept.
+
+    Raises:
+        DeclarationError: that is no path.
+    """
+    if place is not None and not isinstance(place, str | Path):
+        raise DeclarationError(f"checkpoint={place!r}: it is the path of a file, such as 'training.checkpoint'")
+    return None if place is None else Path(place)
+
+
+def check_perturbations(patterns: Sequence[TrainingPattern]) -> None:
+    """Refuse patterns whose perturbation cannot be called.
+
+    Raises:
+        DeclarationError: the message says how it is called.
+    """
+    for pattern in patterns:
+        if pattern.perturb is not None and not callable(pattern.perturb):
+            raise DeclarationError(
+                f"{pattern.name}: perturb={pattern.perturb!r}; it is a function: perturb(system, batch, loss) -> batch"
+            )
+
+
 def check_optimizers(
     system: System,
     optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None,
@@ -116,8 +142,8 @@ def check_optimizers(
     for each in optimizer.values() if isinstance(optimizer, Mapping) else [optimizer]:
         if each is not None and not callable(each):
             raise DeclarationError(
-                f"optimizer={each!r}: it is a function from weights to a torch optimizer, since every model has one of "
-                f"its own: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
+                f"optimizer={_told(each)}: it is a function from weights to a torch optimizer, since every model has "
+                f"one of its own: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
             )
     if not isinstance(optimizer, Mapping):
         return
@@ -155,6 +181,11 @@ def check_until(
                 f"until names '{name}', which no metric measures; metrics are: {listed(metrics)}; "
                 f"write metric={{'{name if name in system.edges else system.outputs[0]}': your_metric}}"
             )
+
+
+def _told(value: Any) -> str:
+    """A wrong value in a message; of an optimizer its type, since it prints all its options."""
+    return f"{type(value).__name__}(...)" if isinstance(value, torch.optim.Optimizer) else repr(value)
 
 
 def _is_whole(number: Any) -> bool:
