@@ -1,0 +1,1 @@
+"""Systems whose versions interact and whose best combination is known, to judge searches by."""
