@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isinf, isnan, nan
 from typing import Any
@@ -16,6 +15,7 @@ from rich.text import Text
 from drivetrain.data import Batch, Opened, Source
 from drivetrain.errors import DeclarationError, MissingEdgeError, UnknownNameError, listed
 from drivetrain.evaluation.metrics import is_torchmetrics, metrics_by_edge
+from drivetrain.evaluation.reading import judged, needs_of, parts_of, source_of
 from drivetrain.evaluation.statistics import Estimate, estimate
 from drivetrain.evaluation.tally import Rows, Tally
 from drivetrain.graph import System
@@ -158,19 +158,19 @@ def evaluate(
     chosen = metrics_by_edge(system, metrics)
     opened = Opened(data, system)
     edges = tuple(dict.fromkeys(str(metric.edge) for metric in chosen.values()))
-    needs = {edge: _needs(system, edge, unit) for edge in edges}
-    sources = {edge: _source(system, opened, edge, needs[edge], unit) for edge in edges}
+    needs = {edge: needs_of(system, edge, unit) for edge in edges}
+    sources = {edge: source_of(system, opened, edge, needs[edge], unit) for edge in edges}
     tallies = {name: Tally(metric) for name, metric in chosen.items()}
     read = dict.fromkeys(edges, 0)
     if device is not None:
         system.to(device)
-    with _judged(system):
+    with judged(system):
         for source in dict.fromkeys(sources.values()):
             mine = {edge: needs[edge] for edge in edges if sources[edge] is source}
             for batch in _batches(system, source, mine, batch_size, show_progress):
                 for edge in mine:
                     read[edge] += batch.size
-                for wanted, part in _parts(batch, mine):
+                for wanted, part in parts_of(batch, mine):
                     _judge(system, wanted, part, unit, tallies)
     for tally in tallies.values():
         _check_judged(system, tally, sources[str(tally.metric.edge)], needs[str(tally.metric.edge)])
@@ -185,47 +185,6 @@ def evaluate(
     )
 
 
-@contextmanager
-def _judged(system: System) -> Iterator[None]:
-    """Evaluation mode and no gradients; afterwards every module is in the mode that it was in."""
-    training = {module: module.training for module in system.modules()}
-    system.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
-
-
-def _needs(system: System, edge: str, unit: str | None) -> tuple[str, ...]:
-    """The fields that a sample must have to be judged on an edge: some inputs, the truth, the unit."""
-    read = {name for node in system.plan((edge,)) for name in node.inputs}
-    inputs = [name for name in system.inputs if name in read]
-    return (*inputs, edge) if unit is None else (*inputs, edge, unit)
-
-
-def _source(system: System, opened: Opened, edge: str, needs: tuple[str, ...], unit: str | None) -> Source:
-    """The edge's own data set, or else all of them joined.
-
-    Raises:
-        MissingEdgeError: a field is nowhere in the data.
-    """
-    own = opened.parts.get(edge)
-    if own is not None and set(needs) <= set(own.fields()):
-        return own
-    source = opened.whole
-    fields = source.fields()
-    for field in needs:
-        if field not in fields:
-            what = "truth for edge" if field == edge else "field for unit" if field == unit else "input"
-            raise MissingEdgeError(
-                f"evaluating '{edge}' of {system.name}: the data has no {what} '{field}'; "
-                f"its samples have: {listed(fields)}"
-            )
-    return source
-
-
 def _batches(
     system: System, source: Source, needs: Mapping[str, tuple[str, ...]], size: int, shown: bool
 ) -> Iterator[Batch]:
@@ -235,19 +194,6 @@ def _batches(
     batches = source.batches(size, skip=unread)
     for batch in progress(batches, f"evaluating {system.name}", total=source.count(size), shown=shown):
         yield batch if weight is None or weight.device.type == "cpu" else batch.to(weight.device)
-
-
-def _parts(batch: Batch, needs: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], Batch]]:
-    """The edges that the same samples can be judged on, with these samples, so that they run together and once."""
-    together: dict[tuple[int, ...] | None, list[str]] = {}
-    for edge, fields in needs.items():
-        rows = batch.rows(fields)
-        together.setdefault(None if rows is None else tuple(rows.tolist()), []).append(edge)
-    for chosen, edges in together.items():
-        if chosen is None:
-            yield tuple(edges), batch
-        elif chosen:
-            yield tuple(edges), batch.only(torch.tensor(chosen))
 
 
 def _judge(
