@@ -1,0 +1,170 @@
+"""The engine of one machine: worker processes that may die without losing a task."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, TypeVar
+
+import cloudpickle
+
+from drivetrain.errors import ComponentError, DrivetrainError
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+TRIES = 3  # a task whose worker dies so often is at fault itself
+
+
+def over_processes(workers: int = 0) -> Callable[[Callable[[Input], Output], Sequence[Input]], Iterator[Output]]:
+    """An engine of worker processes, one task at a time each; the tasks of a worker that dies are done by another.
+
+    Workers are programs of their own, to which functions and classes of a script or notebook are sent by value, so that
+    a script needs no ``if __name__ == "__main__"``. They end with the engine's process.
+
+    Args:
+        workers: how many; 0 is one per core.
+
+    Raises:
+        ComponentError: a task ended its worker three times.
+    """
+    pool = _Pool(workers or os.cpu_count() or 1)
+
+    def run(function: Callable[[Input], Output], tasks: Sequence[Input]) -> Iterator[Output]:
+        return pool.run(function, tasks)
+
+    return run
+
+
+class _Pool:
+    """Workers that stay for the next call; each has a thread here that talks to it."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.idle: list[_Worker] = []
+
+    def run(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        sent = cloudpickle.dumps(function)
+        waiting: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for number, task in enumerate(tasks):
+            waiting.put((number, task))
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=self._serve, args=(sent, waiting, answers, stop), daemon=True)
+            for _ in range(min(self.count, len(tasks)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in tasks:
+                answer = answers.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                yield answer[0]
+        finally:
+            stop.set()
+
+    def _serve(self, sent: bytes, waiting: Any, answers: Any, stop: threading.Event) -> None:
+        worker = None
+        deaths: dict[int, int] = {}
+        try:
+            while not stop.is_set():
+                try:
+                    number, task = waiting.get_nowait()
+                except queue.Empty:
+                    break
+                while True:
+                    try:
+                        worker = worker or self._hired(sent)
+                        answers.put(worker.ask(task))
+                        break
+                    except (EOFError, OSError) as death:
+                        worker = None
+                        deaths[number] = deaths.get(number, 0) + 1
+                        if deaths[number] >= TRIES:
+                            said = f"task {number} ended its worker process {TRIES} times; was it out of memory?"
+                            answers.put(ComponentError(f"{said} ({death})"))
+                            return
+        except BaseException as error:
+            answers.put(error)
+        finally:
+            if worker is not None:
+                self.idle.append(worker)
+
+    def _hired(self, sent: bytes) -> _Worker:
+        while self.idle:
+            worker = self.idle.pop()
+            if worker.process.poll() is None:
+                worker.learn(sent)
+                return worker
+        worker = _Worker()
+        worker.learn(sent)
+        return worker
+
+
+class _Worker:
+    """One process, spoken to through its standard input and output."""
+
+    def __init__(self) -> None:
+        threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}  # as many workers as cores
+        path = os.pathsep.join(part for part in sys.path if part)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "drivetrain.experiments.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **threads, "PYTHONPATH": path},
+        )
+        self.learned = b""
+
+    def learn(self, function: bytes) -> None:
+        if function != self.learned:
+            self.learned = function
+            send(self._in, function)
+
+    def ask(self, task: Any) -> Any:
+        """The answer of the worker in a tuple; an error that the task raised as it is."""
+        send(self._in, cloudpickle.dumps((task,)))
+        kind, content = pickle.loads(receive(self._out))
+        if kind == "answer":
+            return (content,)
+        return content if isinstance(content, BaseException) else DrivetrainError(str(content))
+
+    @property
+    def _in(self) -> IO[bytes]:
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    @property
+    def _out(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+def send(stream: IO[bytes], content: bytes) -> None:
+    """Write one message, its length first."""
+    stream.write(struct.pack(">Q", len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes:
+    """Read one message.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    head = _exactly(stream, 8)
+    return _exactly(stream, struct.unpack(">Q", head)[0])
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if content is None or len(content) < size:
+        raise EOFError("the worker process ended")
+    return content
