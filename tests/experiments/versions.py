@@ -11,16 +11,26 @@ from drivetrain import component, system
 from drivetrain.experiments import Candidates
 
 
+class Count:
+    """A number that does not belong to what a model is."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Count, ()
+
+
 class Shift(nn.Module):
     """Adds a number and counts how many samples it was given."""
 
     def __init__(self, by: float) -> None:
         super().__init__()
-        self.by = nn.Parameter(torch.tensor(by))
-        self.seen = [0]
+        self.by = nn.Parameter(torch.tensor(float(by)))
+        self.seen = Count()
 
     def forward(self, value: Tensor) -> Tensor:
-        self.seen[0] += len(value)
+        self.seen.value += len(value)
         return value + self.by
 
 
@@ -37,7 +47,7 @@ def add(left: Tensor, right: Tensor) -> Tensor:
 
 
 @component("near -> far")
-def double(near: Tensor) -> Tensor:
+def twice(near: Tensor) -> Tensor:
     return 2 * near
 
 
@@ -62,7 +72,7 @@ def chain() -> Any:
 
     @system
     def listener(signal: Any) -> Any:
-        return second(double(first(signal)))
+        return second(twice(first(signal)))
 
     return listener
 
@@ -85,4 +95,4 @@ def data_of_join(samples: int = 40) -> dict[str, Tensor]:
 
 def data_of_chain(samples: int = 40) -> dict[str, Tensor]:
     signal = torch.rand(samples, 2, generator=torch.Generator().manual_seed(1))
-    return {"signal": signal, "word": 2 * signal + 7.0}
+    return {"signal": signal, "word": 2 * signal + 10.0}

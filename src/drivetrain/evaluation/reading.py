@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from drivetrain.data import Batch, Opened, Source
 from drivetrain.errors import MissingEdgeError, listed
@@ -13,7 +14,7 @@ from drivetrain.graph import System
 
 
 @contextmanager
-def judged(system: System) -> Iterator[None]:
+def judged(system: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients; afterwards every module is in the mode that it was in."""
     training = {module: module.training for module in system.modules()}
     system.eval()

@@ -57,7 +57,9 @@ class Candidates:
             raise DeclarationError(f"Candidates takes a system first, found {type(system).__name__}")
         if not versions:
             names = listed(call.name for call in system.graph.calls)
-            raise DeclarationError(f'no versions are given; write Candidates({system.name}, {{"NAME": [...]}}) of: {names}')
+            raise DeclarationError(
+                f'no versions are given; write Candidates({system.name}, {{"NAME": [...]}}) of: {names}'
+            )
         for name in versions:
             system.component(name)
         order = [node.name for node in system.nodes]
@@ -102,7 +104,9 @@ class Candidates:
     @cached_property
     def glue(self) -> dict[str, str]:
         """The digests of the components that are no slot."""
-        return {node.name: component_fingerprint(node.component) for node in self.system.nodes if not self.slot_of(node)}
+        return {
+            node.name: component_fingerprint(node.component) for node in self.system.nodes if not self.slot_of(node)
+        }
 
     def slot_of(self, node: Node) -> str:
         """The slot that a node belongs to, which may be a sub-system; empty for glue."""
@@ -134,7 +138,9 @@ def _labelled(system: System, slot: str, versions: Sequence[Any] | Mapping[str, 
             f"the versions of '{slot}' are {type(versions).__name__}; write a list of components, or a dict by label"
         )
     if not named:
-        raise DeclarationError(f"'{slot}' has no versions; name one at least, or leave it out to keep what stands there")
+        raise DeclarationError(
+            f"'{slot}' has no versions; name one at least, or leave it out to keep what stands there"
+        )
     place = system.component(slot)
     found = {}
     for label, thing in named.items():

@@ -1,4 +1,4 @@
-"""What a component version is called by: a digest of its weights, its settings and its code, the code it calls included."""
+"""What a component version is called by: a digest of its weights, settings and code, the code it calls included."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Scalar = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), sli
 def fingerprint(*things: Any) -> str:
     """A digest of values, models and code: 32 hexadecimal digits that change when what would be computed may change.
 
-    Of a function counts its byte code, its defaults, what it closes over, and what it names of its own module (constants,
-    functions and classes, as deep as they name each other); of a model its weights, its settings and the code of its
+    Of a function counts its byte code, its defaults, what it closes over, and what it names of its own module
+    (constants, functions and classes, as deep as they name each other); of a model its weights, its settings and the code of its
     classes. Libraries count by their name: what is installed is not read.
 
     Example:
@@ -105,7 +105,7 @@ class _Reader:
         elif isinstance(thing, torch.dtype | torch.device):
             self.note(str(thing))
         else:
-            self.object(thing)
+            self.anything(thing)
 
     def again(self, thing: Any) -> bool:
         if id(thing) in self.met:
@@ -147,7 +147,7 @@ class _Reader:
                 raw = value.__func__ if isinstance(value, staticmethod | classmethod) else value
                 self.read([raw.fget, raw.fset] if isinstance(raw, property) else raw)
 
-    def object(self, thing: Any) -> None:
+    def anything(self, thing: Any) -> None:
         """Anything else: as pickle would write it, which is how it would be sent to a worker."""
         self.class_(type(thing))
         try:

@@ -49,7 +49,7 @@ def check_forms(candidates: Candidates, forms: Mapping[tuple[str, int], Mapping[
                 odd = [label for form, several in by_form.items() if form != common for label in several]
                 said = "; ".join(f"version {listed(several)} answers {form}" for form, several in by_form.items())
                 raise ShapeError(
-                    f"the versions of '{slot}' do not answer alike on edge '{edge}': {said}. What reads '{edge}' cannot "
-                    f"take both: leave out version {listed(odd)}, wrap it so that it answers {common}, or declare the "
+                    f"the versions of '{slot}' do not answer alike on edge '{edge}': {said}. What reads "
+                    f"'{edge}' cannot take both: leave out version {listed(odd)}, wrap it so that it answers {common}, or declare the "
                     f"edge as '{edge}[]' if its length differs from sample to sample"
                 )

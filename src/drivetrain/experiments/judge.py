@@ -11,6 +11,7 @@ from typing import Any
 import cloudpickle
 
 from drivetrain.experiments.candidates import Combination
+from drivetrain.experiments.forms import check_forms
 from drivetrain.experiments.memo import Memo
 from drivetrain.experiments.passes import Account, Passes
 
@@ -67,8 +68,12 @@ _OPENED: dict[str, Passes] = {}  # what this process works on
 def judge(passes: Passes, task: Task) -> Answer:
     """Judge combinations on a shard, here and now."""
     passes.account = Account()
-    with passes.judging():
-        sums = tuple(passes.sums(task.shard, combination) for combination in task.combinations)
+    try:
+        with passes.judging():
+            sums = tuple(passes.sums(task.shard, combination) for combination in task.combinations)
+    except Exception:  # most likely because a version answers in a form that nobody downstream can take
+        check_forms(passes.candidates, passes.forms)
+        raise
     return Answer(task, sums, passes.account)
 
 

@@ -12,9 +12,7 @@ from drivetrain.experiments.candidates import Candidates
 from drivetrain.experiments.journal import Journal, Records
 
 
-def kept_in(
-    store: Any, candidates: Candidates, metrics: Mapping[str, Metric]
-) -> tuple[Records | None, Path | None]:
+def kept_in(store: Any, candidates: Candidates, metrics: Mapping[str, Metric]) -> tuple[Records | None, Path | None]:
     """The records and the folder of outputs that an option names.
 
     Args:
@@ -34,4 +32,6 @@ def kept_in(
         return Journal(folder / "evaluations.jsonl"), folder / "outputs"
     if hasattr(store, "find") and hasattr(store, "add"):
         return store, None
-    raise DeclarationError(f"store={store!r}: what fits: a folder, or records with find(key) and add(key, labels, values)")
+    raise DeclarationError(
+        f"store={store!r}: what fits: a folder, or records with find(key) and add(key, labels, values)"
+    )

@@ -26,7 +26,6 @@ from drivetrain.graph import Node, System
 from drivetrain.graph.execution import run_node, size_of
 from drivetrain.graph.graph import Constant
 
-
 KEPT = 1 << 30  # bytes of data that are kept in memory between combinations
 
 
@@ -79,6 +78,7 @@ class Passes:
         self.candidates, self.shards, self.metrics = candidates, shards, metrics
         self.unit, self.seed, self.memo = unit, seed, memo
         self.account = Account()
+        self.forms: dict[tuple[str, int], dict[str, str]] = {}  # of everything that ran here
         self.segments = list(_segments(candidates))
         self._read: dict[int, tuple[Group, ...]] = {}
         self._prefix = {name: f"{place}" for place, name in enumerate(candidates.system.inputs)}
@@ -124,14 +124,14 @@ class Passes:
 
     @contextmanager
     def judging(self) -> Iterator[None]:
-        """Evaluation mode and no gradients for everything that runs, and afterwards as before; ``run`` belongs inside."""
+        """Evaluation mode and no gradients for everything that runs, and afterwards as before; run inside."""
         steps = [step for _, several in self.segments for version in several for step in version]
         with judged(torch.nn.ModuleList(dict.fromkeys(step.node.component for step in steps))):
             yield
 
     def __getstate__(self) -> dict[str, Any]:
         """As it is sent to a worker: without what it has read, kept and counted."""
-        return {**vars(self), "_read": {}, "memo": None, "account": Account()}
+        return {**vars(self), "_read": {}, "memo": None, "account": Account(), "forms": {}}
 
     def run(self, group: Group, combination: Combination) -> list[dict[str, Any]]:
         """Of each batch the values of the edges that are wanted."""
@@ -178,7 +178,7 @@ class Passes:
             paid = Account({step.owner: size}, {step.owner: seconds}, {}, {step.owner} if drew else set())
             if made:
                 forms = {edge: form_of(made[0][edge]) for edge in step.node.makes if edge not in step.inner}
-                paid.forms[step.owner] = {**self.account.forms.get(step.owner, {}), **forms}
+                paid.forms[step.owner] = self.forms[step.owner] = {**self.forms.get(step.owner, {}), **forms}
             self.account.add(paid)
         return made
 
@@ -231,14 +231,25 @@ def _segments(candidates: Candidates) -> Iterator[tuple[int, list[list[Step]]]]:
             continue
         done.add(slot)
         outer = frozenset(port.name for port in _outputs(system, slot))
-        yield place, [
+        yield (
+            place,
             [
-                Step(one, component_fingerprint(one.component), (slot, number), above != every, frozenset(one.makes) - outer)
-                for one in system.replace(**{slot: version}).nodes
-                if one.name == slot or one.name.startswith(f"{slot}.")
-            ]
-            for number, version in enumerate(candidates.versions[slot].values())
-        ]
+                [
+                    Step(
+                        one,
+                        digest if one.name == slot else component_fingerprint(one.component),
+                        (slot, number),
+                        above != every,
+                        frozenset(one.makes) - outer,
+                    )
+                    for one in system.replace(**{slot: version}).nodes
+                    if one.name == slot or one.name.startswith(f"{slot}.")
+                ]
+                for number, (version, digest) in enumerate(
+                    zip(candidates.versions[slot].values(), candidates.digests[slot], strict=True)
+                )
+            ],
+        )
 
 
 def _outputs(system: System, slot: str) -> tuple[Any, ...]:
@@ -249,8 +260,8 @@ def _outputs(system: System, slot: str) -> tuple[Any, ...]:
 
 
 def _random_state() -> tuple[Any, ...]:
-    numbers = np.random.get_state(legacy=True)
-    return torch.get_rng_state().numpy().tobytes(), numbers[1].tobytes(), numbers[2:], random.getstate()  # type: ignore[union-attr]
+    kind, keys, *places = np.random.get_state()  # user code may draw from the old generator
+    return torch.get_rng_state().numpy().tobytes(), kind, np.asarray(keys).tobytes(), tuple(places), random.getstate()
 
 
 def _size(values: Mapping[str, Any]) -> int:

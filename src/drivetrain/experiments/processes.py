@@ -112,7 +112,7 @@ class _Worker:
     """One process, spoken to through its standard input and output."""
 
     def __init__(self) -> None:
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}  # as many workers as cores
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # as many workers as cores
         path = os.pathsep.join(part for part in sys.path if part)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "drivetrain.experiments.worker"],

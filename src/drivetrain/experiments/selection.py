@@ -28,12 +28,12 @@ SHARDS = 16
 
 
 def select(
-    candidates: Candidates | tuple[Any, Mapping[str, Any]],
+    candidates: Any,
     data: Any,
     metric: Any,
     *,
     test: Any = None,
-    strategy: Strategy | None = None,
+    strategy: Any = None,
     budget: int | None = None,
     seconds: float | None = None,
     objectives: Sequence[str] = (),
@@ -77,7 +77,7 @@ def select(
         ComponentError: a component failed, or a worker died three times over the same task.
     """
     begin = time.monotonic()
-    offered = candidates if isinstance(candidates, Candidates) else _offered(candidates)
+    offered = _offered(candidates)
     metrics = metrics_by_edge(offered.system, metric)
     wanted = check_objectives(offered, objectives)
     space = Space(offered.sizes, offered.links)
@@ -92,6 +92,7 @@ def select(
     evaluating = Evaluating(passes, records, engine, folder, deadline)
     name, first = next(iter(metrics.items()))
     sign = 1.0 if first.higher_is_better else -1.0
+    bar: Progress[Any]
     with progress(most, f"selecting versions of {offered.system.name}", shown=show_progress) as bar:
         stopped = _search(evaluating, chosen.search(space, most, seed), name, sign, most, bar)
     report = summary(evaluating, space, type(chosen).__name__, stopped, wanted, test, seed, begin)
@@ -100,9 +101,7 @@ def select(
     return report
 
 
-def _search(
-    evaluating: Evaluating, search: Search, name: str, sign: float, most: int, bar: Progress[Any]
-) -> str:
+def _search(evaluating: Evaluating, search: Search, name: str, sign: float, most: int, bar: Progress[Any]) -> str:
     """Let the strategy propose until it is done, or the budget or the time is spent; why it ended early."""
     proposed: set[Combination] = set()
     idle = 0
@@ -138,7 +137,7 @@ def _told(evaluating: Evaluating, combination: Combination, name: str, sign: flo
     return min((sign * one for one in known if one is not None and isfinite(one)), default=0.0)
 
 
-def _plan(space: Space, strategy: Strategy | None, budget: int | None) -> tuple[Strategy, int]:
+def _plan(space: Space, strategy: Any, budget: int | None) -> tuple[Strategy, int]:
     if budget is not None and budget < 1:
         raise DeclarationError(f"budget={budget}: one evaluation at least")
     small = space.count <= (SMALL if budget is None else budget)
@@ -158,15 +157,17 @@ def _check(candidates: Candidates, combination: Combination) -> None:
     if len(combination) != len(candidates.sizes) or not all(
         0 <= place < size for place, size in zip(combination, candidates.sizes, strict=True)
     ):
-        raise DeclarationError(f"the strategy proposed {combination}; the slots have {listed(candidates.sizes)} versions")
+        raise DeclarationError(
+            f"the strategy proposed {combination}; the slots have {listed(candidates.sizes)} versions"
+        )
 
 
 def _offered(given: Any) -> Candidates:
+    if isinstance(given, Candidates):
+        return given
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], Mapping):
         return Candidates(*given)
     raise DeclarationError(
         f"select takes a system with versions, found {type(given).__name__}; "
         f'write select(Candidates(perception, {{"camera": [first, second]}}), data, metric)'
     )
-
-

@@ -1,4 +1,4 @@
-"""What ``select`` answers: the best combination, what was evaluated, how far it may be from the best, what else pays."""
+"""What ``select`` answers: the best combination, what was evaluated, how far from the best it may be."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ class Group:
     @property
     def bytes(self) -> int:
         """How much memory its tensors take."""
-        return sum(leaf.nbytes for batch in self.batches for leaf in tree_leaves(dict(batch)) if isinstance(leaf, Tensor))
+        return sum(
+            leaf.nbytes for batch in self.batches for leaf in tree_leaves(dict(batch)) if isinstance(leaf, Tensor)
+        )
 
     @property
     def size(self) -> int:

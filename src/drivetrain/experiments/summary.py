@@ -40,9 +40,7 @@ def summary(
     order = sorted(value, key=lambda one: (isnan(value[one]), -sign * value[one] if value[one] == value[one] else 0.0))
     best = order[0]
     by_objective = {one: costs(candidates, one, evaluating.account) for one in objectives}
-    priced = {
-        one: {kind: cost_of(candidates, one, prices) for kind, prices in by_objective.items()} for one in order
-    }
+    priced = {one: {kind: cost_of(candidates, one, prices) for kind, prices in by_objective.items()} for one in order}
     tried = {one: Tried(candidates.labels(one), _values(evaluating, one), priced[one]) for one in order}
     fronts = {
         kind: tuple(tried[one] for one in pareto({one: (-sign * value[one], priced[one][kind]) for one in order}))
@@ -69,7 +67,7 @@ def summary(
         time.monotonic() - begin,
         strategy,
         stopped,
-        tuple([*remarks, *_drawing(evaluating)]),
+        (*remarks, *_drawing(evaluating)),
         candidates,
     )
 
@@ -97,11 +95,11 @@ def _confirmed(passes: Passes, best: Combination, value: float, name: str) -> tu
     finally:
         passes.memo = memo
     again = tally.value
-    if abs(again - value) <= AGREE * max(1.0, abs(value)) or isnan(again) and isnan(value):
+    if abs(again - value) <= AGREE * max(1.0, abs(value)) or (isnan(again) and isnan(value)):
         return tally.rows, []
     return tally.rows, [
-        f"not deterministic: run once more, the best combination has {name} {again:.6g} in place of {value:.6g}, though "
-        f"the seeds of torch, numpy and random were pinned. {_culprits(passes, best)}"
+        f"not deterministic: run once more, the best combination has {name} {again:.6g} in place of {value:.6g}, "
+        f"though the seeds of torch, numpy and random were pinned. {_culprits(passes, best)}"
     ]
 
 
@@ -145,7 +143,12 @@ def _tested(
     for key, one in passes.metrics.items():
         by_edge.setdefault(str(one.edge), {})[key] = one
     asked = {edge: next(iter(several.values())) if len(several) == 1 else several for edge, several in by_edge.items()}
-    how = {"batch_size": passes.shards.batch_size, "unit": passes.unit, "seed": seed, "show_progress": False}
+    how: dict[str, Any] = {
+        "batch_size": passes.shards.batch_size,
+        "unit": passes.unit,
+        "seed": seed,
+        "show_progress": False,
+    }
     judged = evaluate(candidates.build(best), test, asked, **how)
     found = judged.name_of(name if name in judged else str(metric.edge))
     if first == best or not len(judged.rows[found]):

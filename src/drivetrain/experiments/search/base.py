@@ -43,8 +43,8 @@ class Space:
 class Strategy(Protocol):
     """Anything that proposes combinations.
 
-    What was proposed before may be proposed again: its value is answered without an evaluation. A proposal that does not
-    fit into the budget any more is cut; when the budget is spent the search is closed.
+    What was proposed before may be proposed again: its value is answered without an evaluation. A proposal that does
+    not fit into the budget any more is cut; when the budget is spent the search is closed.
     """
 
     def search(self, space: Space, budget: int, seed: int) -> Search:

@@ -48,14 +48,17 @@ class Interactions:
             known.update(zip(chosen, values, strict=True))
 
 
-def proposals(model: Model, known: dict[Combination, float], random: np.random.Generator, count: int) -> list[Combination]:
+def proposals(
+    model: Model, known: dict[Combination, float], random: np.random.Generator, count: int
+) -> list[Combination]:
     """The unknown combinations from which the largest improvement is expected (Jones et al. 1998, eq. 15)."""
     best = float(model.predict(model.rows)[0].max())
 
     def improvement(rows: Rows) -> Array:
         expected, deviation = model.predict(rows)
         above = (expected - best) / deviation
-        return (expected - best) * ndtr(above) + deviation * np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
+        gain: Array = (expected - best) * ndtr(above) + deviation * np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
+        return gain
 
     space = model.space
     if space.count <= WHOLE:

@@ -65,7 +65,7 @@ class Model:
         return self.mean + self.scale * (cross @ self.weights), self.scale * np.sqrt(variance)
 
     def conditioned(self, rows: Rows, prior: Array, at_rows: Array, random: np.random.Generator) -> Array:
-        """A draw from the prior turned into one from the posterior (Wilson et al. 2020, eq. 5, "pathwise conditioning").
+        """A draw from the prior turned into one from the posterior (Wilson et al. 2020, eq. 5).
 
         Args:
             rows: [m, slots]; where it is wanted.
@@ -76,7 +76,8 @@ class Model:
         target = self.lower @ (self.lower.T @ self.weights)
         missing = target - at_rows - np.sqrt(self.noise) * random.normal(size=len(at_rows))
         cross = np.tensordot(self.shares, parts(self.space, rows, self.rows), 1)
-        return self.mean + self.scale * (prior + cross @ cho_solve((self.lower, True), missing))
+        drawn: Array = self.mean + self.scale * (prior + cross @ cho_solve((self.lower, True), missing))
+        return drawn
 
 
 def parts(space: Space, one: Rows, other: Rows) -> Array:
@@ -89,7 +90,9 @@ def parts(space: Space, one: Rows, other: Rows) -> Array:
         linked += same[:, :, a] * same[:, :, b]
     pairs = count * (count - 1) / 2 - linked
     apart = slots * (slots - 1) // 2 - len(space.links)
-    found = np.stack([count / slots, linked / max(1, len(space.links)), pairs / max(1, apart), ALIKE ** (slots - count)])
+    found = np.stack(
+        [count / slots, linked / max(1, len(space.links)), pairs / max(1, apart), ALIKE ** (slots - count)]
+    )
     return found.astype(np.float64)
 
 
@@ -125,5 +128,7 @@ def _likelihood(kernels: Array, shares: Array, noise: float, target: Array) -> f
     except np.linalg.LinAlgError:
         return -np.inf
     fit = float(target @ cho_solve((lower, True), target))
-    prior = 0.1 * float(((np.log(shares) - np.log(0.25)) ** 2).sum()) + 0.05 * float((np.log(noise) - np.log(0.02)) ** 2)
+    prior = 0.1 * float(((np.log(shares) - np.log(0.25)) ** 2).sum()) + 0.05 * float(
+        (np.log(noise) - np.log(0.02)) ** 2
+    )
     return -0.5 * fit - float(np.log(np.diag(lower)).sum()) - prior

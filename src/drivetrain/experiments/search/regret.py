@@ -57,7 +57,6 @@ def _prior(model: Model, random: np.random.Generator) -> Callable[[Rows], Array]
     pairs = [(a, b) for a in range(slots) for b in range(a + 1, slots)]
     apart = max(1, len(pairs) - len(links))
     scale = np.array([linked / np.sqrt(len(links)) if pair in links else other / np.sqrt(apart) for pair in pairs])
-    first, second = (np.array(part, dtype=np.int64) for part in zip(*pairs, strict=True)) if pairs else ([], [])
     main = alone / np.sqrt(slots) * random.normal(size=(slots, largest))
     tables = scale[:, None, None] * random.normal(size=(len(pairs), largest, largest))
     member = random.random((RANDOM_SETS, slots)) < 1 - ALIKE
@@ -65,8 +64,8 @@ def _prior(model: Model, random: np.random.Generator) -> Callable[[Rows], Array]
 
     def function(rows: Rows) -> Array:
         value = main[np.arange(slots), rows].sum(axis=1)
-        for number in range(len(pairs)):
-            value += tables[number, rows[:, first[number]], rows[:, second[number]]]
+        for (first, second), table in zip(pairs, tables, strict=True):
+            value += table[rows[:, first], rows[:, second]]
         for number in range(RANDOM_SETS):
             code = (codes[number][np.arange(slots), rows] * member[number]).sum(axis=1, dtype=np.uint64)
             value += rest / np.sqrt(RANDOM_SETS) * _normal(code + np.uint64(number))
