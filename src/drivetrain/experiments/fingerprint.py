@@ -25,8 +25,8 @@ def fingerprint(*things: Any) -> str:
     """A digest of values, models and code: 32 hexadecimal digits that change when what would be computed may change.
 
     Of a function counts its byte code, its defaults, what it closes over, and what it names of its own module
-    (constants, functions and classes, as deep as they name each other); of a model its weights, its settings and the code of its
-    classes. Libraries count by their name: what is installed is not read.
+    (constants, functions and classes, as deep as they name each other); of a model its weights,
+    its settings and the code of its classes. Libraries count by their name: what is installed is not read.
 
     Example:
         >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)

@@ -50,6 +50,7 @@ def check_forms(candidates: Candidates, forms: Mapping[tuple[str, int], Mapping[
                 said = "; ".join(f"version {listed(several)} answers {form}" for form, several in by_form.items())
                 raise ShapeError(
                     f"the versions of '{slot}' do not answer alike on edge '{edge}': {said}. What reads "
-                    f"'{edge}' cannot take both: leave out version {listed(odd)}, wrap it so that it answers {common}, or declare the "
+                    f"'{edge}' cannot take both: leave out version {listed(odd)}, "
+                    f"wrap it so that it answers {common}, or declare the "
                     f"edge as '{edge}[]' if its length differs from sample to sample"
                 )
