@@ -34,6 +34,7 @@ BUILTINS = frozenset(dir(builtins))
 
 def call_node(node: ast.Call, frame: Frame) -> Value:
     """The value of a call expression."""
+    frame.machine.tick()
     callee = evaluate(node.func, frame)
     positional: list[Value] = []
     keywords: dict[str, Value] = {}

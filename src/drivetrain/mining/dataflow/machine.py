@@ -108,9 +108,9 @@ class Machine:
         self._models: dict[tuple[object, ...], ModelToken] = {}
 
     def tick(self) -> None:
-        """Once a statement: stop when the time is up."""
+        """Once a statement and once a call: stop when the time is up."""
         self.steps += 1
-        if self.steps & 255 == 0 and time.monotonic() > self.deadline:
+        if self.steps & 63 == 0 and time.monotonic() > self.deadline:
             raise OutOfTime
 
     def flags(self, node: ast.AST) -> dict[str, bool]:
