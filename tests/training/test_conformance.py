@@ -61,7 +61,7 @@ def test_every_pattern_passes_the_exam(pattern: TrainingPattern) -> None:
 class Forgetful(SimultaneousEndLoss):
     """Changes weights behind everybody's back."""
 
-    def after_epoch(self, tracks: Any, system: System, epoch: int, epochs: int) -> bool:
+    def after_epoch(self, tracks: Any, system: System, moment: Any) -> bool:
         with torch.no_grad():
             for weight in system.parameters():
                 weight.add_(torch.tensor(next(COUNTER)))

@@ -14,7 +14,16 @@ from torch.nn.functional import mse_loss
 
 from drivetrain import System, component, system
 from drivetrain.errors import DeclarationError, DrivetrainError, TrainingError, UnknownNameError
-from drivetrain.training import FederatedMerge, Individual, MergedLoss, SimultaneousEndLoss, Stages, fit
+from drivetrain.training import (
+    AlternatingEndLoss,
+    FederatedMerge,
+    Individual,
+    MergedLoss,
+    SimultaneousEndLoss,
+    Stages,
+    TaskArithmetic,
+    fit,
+)
 from drivetrain.training.merged_loss import check_branches
 
 SAMPLES, BATCH = 24, 8
@@ -309,7 +318,14 @@ def test_a_weight_that_two_branches_share_is_merged_too() -> None:
     assert not any(torch.isnan(value).any() for value in names.values())
 
 
-@pytest.mark.parametrize("pattern", [MergedLoss(BOTH, aggregator=less_conflict), FederatedMerge(BOTH, rounds=2)])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        MergedLoss(BOTH, aggregator=less_conflict),
+        FederatedMerge(BOTH, rounds=2),
+        AlternatingEndLoss(BOTH, order="branches", every=2, trunk_every=2),
+    ],
+)
 def test_an_interrupted_fork_resumes_bitwise(pattern: Any, tmp_path: Path) -> None:
     class Interrupted(Exception):
         pass
@@ -327,7 +343,83 @@ def test_an_interrupted_fork_resumes_bitwise(pattern: Any, tmp_path: Path) -> No
         fit(resumed, data(), pattern, **options, checkpoint=tmp_path / "training", callbacks=[interrupt])
     report = fit(later, data(), pattern, **options, checkpoint=tmp_path / "training")
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), later.parameters()))
-    assert report.iterations == report.updates["trunk"]
+    if not isinstance(pattern, AlternatingEndLoss):
+        assert report.iterations == report.updates["trunk"]
+
+
+def test_trunks_are_averaged_by_the_samples_that_each_chain_learned_from() -> None:
+    whole = data()
+    apart = {
+        "light": {"image": whole["image"][:18], "light": whole["light"][:18]},
+        "sign": {"image": whole["image"][18:], "sign": whole["sign"][18:]},
+    }
+    chains: list[Mapping[str, Tensor]] = []
+    net = fork()
+    seen = copy.deepcopy(net)
+    fit(seen, apart, FederatedMerge(BOTH, merge=lambda c: chains.extend(c) or c[0]), epochs=1, optimizer=sgd, seed=0)
+    fit(net, apart, FederatedMerge(BOTH), epochs=1, optimizer=sgd, seed=0)
+    for name, first in chains[0].items():
+        assert torch.allclose(net.state_dict()[name], 0.75 * first + 0.25 * chains[1][name], rtol=0, atol=1e-12)
+
+
+def test_task_vectors_are_added_to_the_start() -> None:
+    chains: list[Mapping[str, Tensor]] = []
+    net = fork()
+    start, seen = copy.deepcopy(net.state_dict()), copy.deepcopy(net)
+    train(seen, FederatedMerge(BOTH, merge=lambda c: chains.extend(c) or c[0]), epochs=2)
+    train(net, FederatedMerge(BOTH, merge=TaskArithmetic(0.3)), epochs=2)
+    for name, first in chains[0].items():
+        expected = start[name] + 0.3 * (first + chains[1][name] - 2 * start[name])
+        assert torch.allclose(net.state_dict()[name], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("merge", ["validation", "tasks"])
+def test_a_merge_that_is_chosen_on_validation_tells_each_branch_before_and_after_it(merge: str) -> None:
+    net = fork()
+    report = train(net, FederatedMerge(BOTH, merge=merge), epochs=3, validation=data())
+    row = report.history[-1]
+    assert {"unmerged light: loss", "unmerged sign: loss", "merged light: loss", "merged sign: loss"} <= set(row)
+    found = row["merged light: loss"] + row["merged sign: loss"]
+    assert found == pytest.approx(row["validation loss chain to light"] + row["validation loss chain to sign"])
+
+
+def test_a_merge_on_validation_without_validation_is_refused_before_training() -> None:
+    with pytest.raises(DeclarationError, match="is decided on validation data; give validation="):
+        train(fork(), FederatedMerge(BOTH, merge="validation"))
+
+
+# -- alternating over the branches
+
+
+def test_alternating_over_branches_trains_the_trunk_in_every_turn_as_plain_pytorch_does() -> None:
+    net = fork()
+    expected, batch = copy.deepcopy(net), data()
+    parts = {name: sgd(list(expected.component(name).parameters())) for name in expected.models}
+    for _ in range(3):
+        for edge, branch in (("light", "lights"), ("sign", "signs")):
+            features = expected.component("trunk")(batch["image"])
+            mse_loss(expected.component(branch)(features), batch[edge]).backward()
+            for name in ("trunk", branch):
+                parts[name].step()
+                parts[name].zero_grad()
+    report = train(net, AlternatingEndLoss(BOTH, order="branches"))
+    close(net, expected)
+    assert report.updates == {"trunk": 6, "lights": 3, "signs": 3}
+
+
+def test_the_trunk_may_learn_in_every_second_turn_with_each_branch_in_its_time() -> None:
+    pattern = AlternatingEndLoss(BOTH, order="branches", trunk_every=2)
+    options: dict[str, Any] = {"batch_size": BATCH, "optimizer": sgd, "seed": 0}
+    report = fit(fork(), data(), pattern, epochs=2, **options)
+    assert report.updates == {"trunk": 6, "lights": 6, "signs": 6}
+
+
+def test_a_frozen_trunk_is_refused_by_name() -> None:
+    net = fork()
+    for weight in net.component("trunk").parameters():
+        weight.requires_grad_(False)
+    with pytest.raises(DeclarationError, match="the trunk trunk of traffic has no weights that gradients could train"):
+        train(net, FederatedMerge(BOTH))
 
 
 # -- what is refused, and in which words
@@ -379,7 +471,7 @@ def test_what_is_no_fork_is_refused_by_name(kind: Any, make: Any, losses: Any, e
         (MergedLoss(BOTH, weights={"light": -1.0}), "the weight of 'light' is -1.0"),
         (MergedLoss(BOTH, weights={"light": float("nan")}), "the weight of 'light' is nan"),
         (FederatedMerge(BOTH, rounds=0), "at least one round, found rounds=0"),
-        (FederatedMerge(BOTH, merge="median"), "merge is \"average\" or a function.*'median'"),
+        (FederatedMerge(BOTH, merge="median"), 'merge is "average", "validation", "tasks", or a function.*median'),
     ],
 )
 def test_options_that_mean_nothing_are_refused(pattern: Any, words: str) -> None:

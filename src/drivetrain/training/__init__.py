@@ -8,6 +8,7 @@ from drivetrain.training.fit_report import FitReport
 from drivetrain.training.individual import Individual
 from drivetrain.training.losses import Loss
 from drivetrain.training.merged_loss import MergedLoss
+from drivetrain.training.merging import TaskArithmetic
 from drivetrain.training.optimizers import EveryIteration
 from drivetrain.training.partial_end_loss import PartialEndLoss
 from drivetrain.training.simultaneous_end_loss import SimultaneousEndLoss
@@ -25,6 +26,7 @@ __all__ = [
     "SimultaneousEndLoss",
     "Stages",
     "State",
+    "TaskArithmetic",
     "Track",
     "TrainingPattern",
     "fit",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivetrain.errors import DeclarationError, listed
 from drivetrain.graph import System
 from drivetrain.training.base import Perturb, State, Track, TrainingPattern, end_loss_track, named_models
+from drivetrain.training.merged_loss import check_branches, check_fork
+
+BRANCHES = "branches"
 
 
 @dataclass(frozen=True)
@@ -19,20 +22,27 @@ class AlternatingEndLoss(TrainingPattern):
         loss: ``loss(prediction, truth)`` on the output, or a dict of losses by edge.
         order: names in the order of their turns, repeated; or a function from the state of training to the name of the
             next model, which may read the named terms of the loss (``state.terms``). None: round robin in order of
-            execution.
+            execution. ``"branches"``, for forks: the turns are those of the branches, each with its own loss; what lies
+            before several of them, the trunk, is trained in every turn (the paper, section 5).
         every: iterations per turn.
+        trunk_every: with ``"branches"``, in one of how many turns the trunk learns, too; each branch in its time.
     """
 
     loss: Any
     order: Sequence[str] | Callable[[State], str] | None = None
     every: int = 1
+    trunk_every: int = 1
     perturb: Perturb | None = None
 
     constant_turns = False
 
     @property
     def name(self) -> str:
-        return "alternating end-loss"
+        return "alternating end-loss over branches" if self.order == BRANCHES else "alternating end-loss"
+
+    @property
+    def interleaved(self) -> int:  # type: ignore[override]
+        return self.every if self.order == BRANCHES else 0
 
     def tracks(self, system: System) -> tuple[Track, ...]:
         asker = "AlternatingEndLoss"
@@ -40,6 +50,10 @@ class AlternatingEndLoss(TrainingPattern):
             raise DeclarationError(
                 f"{asker}: a turn lasts a whole number of iterations, at least one, found every={self.every!r}"
             )
+        if self.order == BRANCHES:
+            return self._branches(system, asker)
+        if self.trunk_every != 1:
+            raise DeclarationError(f'{asker}: trunk_every belongs to order="branches", found order={self.order!r}')
         if self.order is None or callable(self.order):
             return (end_loss_track(system, self.loss, None, asker),)
         if not isinstance(self.order, list | tuple) or not self.order:
@@ -53,6 +67,8 @@ class AlternatingEndLoss(TrainingPattern):
         return (track,)
 
     def turn(self, track: Track, state: State) -> tuple[str, ...]:
+        if self.order == BRANCHES:
+            return self._chain(track, state)
         if callable(self.order):
             if state.in_stage % self.every and state.turn:
                 return state.turn
@@ -60,6 +76,23 @@ class AlternatingEndLoss(TrainingPattern):
         order = track.models if self.order is None else tuple(self.order)
         name = order[(state.in_stage // self.every) % len(order)]
         return self._allowed(track, name)
+
+    def _branches(self, system: System, asker: str) -> tuple[Track, ...]:
+        """A track per branch: the trunk and what leads to that branch's loss."""
+        if self.trunk_every < 1:
+            raise DeclarationError(f"{asker}: the trunk learns in one of at least one turns, found {self.trunk_every}")
+        check_branches(system, self.loss, f'{asker}(..., order="branches")')
+        tracks = [end_loss_track(system, {edge: loss}, None, asker) for edge, loss in self.loss.items()]
+        check_fork(system, [loss for track in tracks for loss in track.losses], asker)
+        return tuple(replace(track, name=f"branch {track.losses[0].name}") for track in tracks)
+
+    def _chain(self, track: Track, state: State) -> tuple[str, ...]:
+        number, branches = state.in_stage // self.every, len(self.loss)
+        if (number + number // branches) % self.trunk_every == 0:  # moved on by one a round, so that each has its time
+            return track.models
+        ways = [{node.name for node in track.system.plan((edge,))} for edge in self.loss]
+        own = tuple(name for name in track.models if sum(name in way for way in ways) == 1)
+        return own or track.models
 
     def _allowed(self, track: Track, name: str) -> tuple[str, ...]:
         models = tuple(model for model in track.models if model == name or model.startswith(f"{name}."))

@@ -82,10 +82,33 @@ class State:
         self.stopped = self.stopped or why or "asked to stop"
 
 
+@dataclass
+class Moment:
+    """What a pattern may know and ask between epochs.
+
+    Attributes:
+        epoch: finished epochs of the stage.
+        epochs: how many it has.
+        samples: by track, how many samples it has learned from in this epoch.
+        measure: the metrics of the system as it is now, on validation data; None where there is none.
+        score: one number for how good it is now, by which weights are chosen; None where there is no validation.
+        row: what else the pattern wants to tell of this epoch, added to its row of the history.
+    """
+
+    epoch: int
+    epochs: int
+    samples: Sequence[int] = ()
+    measure: Callable[[], Mapping[str, float]] | None = None
+    score: Callable[[], float] | None = None
+    row: dict[str, Any] = field(default_factory=dict)
+
+
 class TrainingPattern(ABC):
     """A way to train a system. Patterns are values: they hold losses and choices, never weights."""
 
     perturb: Perturb | None = None
+    interleaved = 0  # updates of one track after which the next has its turn; 0: an epoch of each after the other
+    needs_validation = ""  # what of it does, for the message where there is none
     constant_turns = True  # whether the same models learn in every iteration of a track
 
     @property
@@ -109,7 +132,7 @@ class TrainingPattern(ABC):
         """The losses of a batch in groups whose gradients ``gradients`` sends back each in a pass of its own."""
         return (losses,)
 
-    def after_epoch(self, tracks: Sequence[Track], system: System, epoch: int, epochs: int) -> bool:
+    def after_epoch(self, tracks: Sequence[Track], system: System, moment: Moment) -> bool:
         """What happens between epochs; answers whether the system itself is up to date now."""
         return True
 

@@ -12,99 +12,127 @@ from torch import Tensor
 
 from drivetrain.errors import DeclarationError, TrainingError, listed
 from drivetrain.graph import System
-from drivetrain.training.base import Perturb, Track, TrainingPattern, end_loss_track
+from drivetrain.training.base import Moment, Perturb, Track, TrainingPattern, end_loss_track
 from drivetrain.training.losses import BoundLoss
 from drivetrain.training.merged_loss import check_branches, check_fork
-
-Weights = dict[str, Tensor]
-"""Weights and statistics by their name in the system's ``state_dict``."""
+from drivetrain.training.merging import MERGES, Chains, TaskArithmetic, Weights, check_merge
 
 
 @dataclass(frozen=True)
 class FederatedMerge(TrainingPattern):
     """Train each chain of a fork (the trunk and one branch) apart, then merge the trunks, for some rounds.
 
-    All chains start a round from the same trunk. Every branch is measured on the merged trunk only: validation, the
-    choice of the best weights and ``until`` happen after a merge. To refit the branches to it, let a stage follow:
-    ``Stages(FederatedMerge(losses), Individual(losses, inputs="system"))``; the history tells both measurements.
-    Each chain keeps its optimizers from round to round.
+    All chains start a round from the same trunk; each keeps its optimizers from round to round. Validation, the choice
+    of the best weights and ``until`` happen after a merge, on the merged trunk. What each chain was on its own trunk
+    stands beside it in the history (``unmerged light``, ``merged light``) and in the report (``report.merged``); with a
+    stage that refits the branches, ``Stages(FederatedMerge(losses), Individual(losses, inputs="system"))``, what that
+    adds, too.
 
     Attributes:
         losses: a loss for the output edge of each branch.
         rounds: how often the trunks are merged; rounds divide the epochs as evenly as possible, the last one ends with
-            the last epoch. With more rounds than epochs there is one round an epoch.
-        merge: ``"average"``: federated averaging with equal weights (McMahan et al. 2017, algorithm 1, for clients with
-            equally much data); or a function from the list of the chains' weights to one dict of the same names.
-            Statistics such as those of batch norm are averaged too; whole numbers are taken from the first chain.
+            the last epoch. With more rounds than epochs there is one round an epoch; one round is a one-shot merge.
+        merge: ``"average"``: weighted by the samples that each chain learned from; ``"validation"``: the mixture of
+            chains that validates best; ``"tasks"``: task vectors, the scale chosen on validation (``TaskArithmetic``);
+            or a function from the list of the chains' weights to one dict of the same names. Statistics such as those
+            of batch norm are merged by the same rule as the weights, variances no less than means; whole numbers, such
+            as their counters, are taken from the first chain.
     """
 
     losses: Mapping[str, Any]
     rounds: int = 1
-    merge: str | Callable[[Sequence[Weights]], Mapping[str, Tensor]] = "average"
+    merge: str | TaskArithmetic | Callable[[Sequence[Weights]], Mapping[str, Tensor]] = "average"
     perturb: Perturb | None = None
 
     @property
     def name(self) -> str:
         return "federated merge"
 
+    @property
+    def needs_validation(self) -> str:  # type: ignore[override]
+        return 'FederatedMerge(merge="validation")' if self.merge == "validation" else ""
+
     def tracks(self, system: System) -> tuple[Track, ...]:
         asker = "FederatedMerge"
         check_branches(system, self.losses, asker)
         if isinstance(self.rounds, bool) or not isinstance(self.rounds, int) or self.rounds < 1:
             raise DeclarationError(f"{asker}: there is at least one round, found rounds={self.rounds!r}")
-        if self.merge != "average" and not callable(self.merge):
-            raise DeclarationError(
-                f'{asker}: merge is "average" or a function from a list of state dicts to one, found {self.merge!r}'
-            )
+        check_merge(self.merge)
         bound = end_loss_track(system, self.losses, None, asker).losses
         check_fork(system, bound, asker)
         return tuple(self._chain(system, loss, asker) for loss in bound)
 
-    def after_epoch(self, tracks: Sequence[Track], system: System, epoch: int, epochs: int) -> bool:
+    def after_epoch(self, tracks: Sequence[Track], system: System, moment: Moment) -> bool:
         """At the end of a round, merge the trunks into the system and start all chains from there."""
-        if epoch * self.rounds // epochs == (epoch - 1) * self.rounds // epochs:
+        if moment.epoch * self.rounds // moment.epochs == (moment.epoch - 1) * self.rounds // moment.epochs:
             return False
         owners = _owners(tracks, system)
         chains = [track.system.state_dict() for track in tracks]
-        shared = [name for name, having in owners.items() if len(having) > 1]
-        merged = self._merged([{name: chain[name].clone() for name in shared} for chain in chains], shared, owners)
-        with torch.no_grad():
-            for name, own in system.state_dict().items():
-                if name in merged:
-                    own.copy_(merged[name])
-                elif owners[name]:
-                    own.copy_(chains[owners[name][0]][name])
-            for chain in chains:  # branches of others too: a chain is the system in whatever it can run
+        shared = {name: having for name, having in owners.items() if len(having) > 1}
+        start = {name: value.clone() for name, value in system.state_dict().items()}
+        for track, chain in zip(tracks, chains, strict=True):
+            self._tell("unmerged", track, system, chain, moment)
+        branches = {name: chains[having[0]][name] for name, having in owners.items() if len(having) == 1}
+        write(system, start | branches)
+
+        def score(trunk: Weights) -> float:
+            assert moment.score is not None
+            write(system, trunk)
+            return moment.score()
+
+        trunks = [{name: chain[name].clone() for name in shared} for chain in chains]
+        before = {name: start[name] for name in shared}
+        found = Chains(
+            trunks, shared, before, list(map(float, moment.samples)), None if moment.score is None else score
+        )
+        write(system, self._merged(found))
+        for track, chain in zip(tracks, chains, strict=True):
+            with torch.no_grad():  # branches of others too: a chain is the system in whatever it can run
                 for name, own in system.state_dict().items():
                     chain[name].copy_(own)
+            self._tell("merged", track, system, {}, moment)
         return True
+
+    def _tell(self, when: str, track: Track, system: System, weights: Mapping[str, Tensor], moment: Moment) -> None:
+        """Note in the history how good a chain's branch is with these weights."""
+        if moment.measure is None:
+            return
+        write(system, weights)
+        values = moment.measure()
+        edges = set(track.truths)
+        moment.row.update({f"{when} {name}": value for name, value in values.items() if _edge(name) in edges})
 
     def _chain(self, system: System, loss: BoundLoss, asker: str) -> Track:
         own = copy.deepcopy(system)
         track = end_loss_track(own, {loss.name: self.losses[loss.name]}, None, asker)
         return replace(track, name=f"chain to {loss.name}")
 
-    def _merged(
-        self, trunks: list[Weights], shared: Sequence[str], owners: Mapping[str, Sequence[int]]
-    ) -> Mapping[str, Tensor]:
-        if not callable(self.merge):
-            return {name: average([trunks[chain][name] for chain in owners[name]]) for name in shared}
-        merged = self.merge(trunks)
+    def _merged(self, chains: Chains) -> Mapping[str, Tensor]:
+        if isinstance(self.merge, str):
+            return MERGES[self.merge](chains)
+        if isinstance(self.merge, TaskArithmetic):
+            return self.merge(chains)
+        merged = self.merge(chains.weights)
         found = list(merged) if isinstance(merged, Mapping) else [type(merged).__name__]
-        if set(found) != set(shared) or not isinstance(merged, Mapping):
+        if set(found) != set(chains.owners) or not isinstance(merged, Mapping):
             raise TrainingError(
-                f"FederatedMerge: merge answered {listed(found)}; it answers a dict of these tensors: {listed(shared)}"
+                f"FederatedMerge: merge answered {listed(found)}; it answers a dict of these tensors: "
+                f"{listed(chains.owners)}"
             )
         return merged
 
 
-def average(values: Sequence[Tensor]) -> Tensor:
-    """The mean of tensors of one shape; whole numbers are taken from the first."""
-    first = values[0]
-    if not (first.is_floating_point() or first.is_complex()):
-        return first
-    # as a sum of differences, so that a weight on which all chains agree stays bitwise what it is
-    return first + torch.stack([value - first for value in values]).mean(0)
+def write(system: System, weights: Mapping[str, Tensor]) -> None:
+    """Put weights into the system in place."""
+    own = system.state_dict()
+    with torch.no_grad():
+        for name, value in weights.items():
+            own[name].copy_(value)
+
+
+def _edge(measure: str) -> str:
+    """The edge of a measure by its name: ``light``, ``light.accuracy``, ``light: loss``."""
+    return measure.split(":")[0].split(".")[0]
 
 
 def _owners(tracks: Sequence[Track], system: System) -> dict[str, tuple[int, ...]]:

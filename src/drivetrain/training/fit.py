@@ -102,6 +102,8 @@ def fit(
     patterns = stages_of(pattern)
     check_perturbations(patterns)
     tracks = [each.tracks(system) for each in patterns]
+    if validation is None and (needing := [each.needs_validation for each in patterns if each.needs_validation]):
+        raise DeclarationError(f"{needing[0]} is decided on validation data; give validation=")
     metrics = {} if metric is None else metrics_by_edge(system, metric)
     check_until(system, until, metrics, validation)
     losses = _losses_by_edge(tracks)

@@ -34,6 +34,7 @@ class Lane:
         self._step = Step(run, pattern, track, self.reading, self.runner, self.turns)
         self._sums: dict[str, float] = defaultdict(float)
         self._updates = 0
+        self.samples = 0  # learned from in this epoch
         self._used = False
         self._everything = frozenset(node.name for node in track.system.nodes)
 
@@ -49,7 +50,7 @@ class Lane:
         """Read the data once from batch ``start`` on; yields the number of the next batch after every update."""
         if start == 0:
             self._sums.clear()
-            self._updates = 0
+            self._updates = self.samples = 0
         group: list[Read] = []
         last = self.reading.batches
         number = start
@@ -79,12 +80,13 @@ class Lane:
         return {
             "sums": dict(self._sums), "updates": self._updates, "reached": sorted(self.reach.reached),
             "forward": dict(passes.forward), "backward": dict(passes.backward), "used": self._used,
+            "samples": self.samples,
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` answered."""
         self._sums, self._updates = defaultdict(float, state["sums"]), state["updates"]
-        self.reach.reached, self._used = set(state["reached"]), state["used"]
+        self.reach.reached, self._used, self.samples = set(state["reached"]), state["used"], state["samples"]
         self.runner.passes.forward, self.runner.passes.backward = Counter(state["forward"]), Counter(state["backward"])
 
     def _needless(self) -> tuple[str, ...]:
@@ -133,4 +135,5 @@ class Lane:
         for name, value in counted.items():
             self._sums[name] += value
         self._updates += bool(counted)
+        self.samples += sum(each.samples for each in taken)
         self._used = True

@@ -129,6 +129,13 @@ def check_fork(system: System, losses: Sequence[BoundLoss], asker: str) -> None:
             return
         seen |= own
     edges = listed(edge for loss in losses for edge in loss.edges)
+    ways = [{node.name for node in system.plan(loss.edges)} for loss in losses]
+    trunk = [name for name in system.models if sum(name in way for way in ways) > 1]
+    if trunk:
+        raise DeclarationError(
+            f"{asker}: the trunk {listed(trunk)} of {system.name} has no weights that gradients could train: it learns "
+            f"in another way, or all of them are frozen (requires_grad is False); Individual trains its branches"
+        )
     raise DeclarationError(
         f"{asker}: {system.name} has no fork before {edges}: no weight is reached by more than one of these losses; "
         f"Individual or SimultaneousEndLoss trains models that share nothing"

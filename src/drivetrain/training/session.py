@@ -16,6 +16,7 @@ from drivetrain.report import Progress, progress
 from drivetrain.training import checkpoint as checkpoints
 from drivetrain.training.base import State, Track
 from drivetrain.training.fit_report import FitReport, PassCount
+from drivetrain.training.interleaving import Position
 from drivetrain.training.observing import Observed, Observer
 from drivetrain.training.run import Run
 from drivetrain.training.stage import Stage
@@ -84,11 +85,11 @@ class Session:
                 self._maybe_save(stage, place)
         self._end_stage(stage)
 
-    def _continue(self, stage: Stage, resumed: dict[str, Any]) -> dict[str, int]:
+    def _continue(self, stage: Stage, resumed: dict[str, Any]) -> Position:
         """Put a stage where its checkpoint was taken; answers the batch to go on with."""
         stage.load_state_dict(resumed["stage"])
         checkpoints.restore_random_state(resumed["random"])
-        position: dict[str, int] = resumed["position"]
+        position: Position = resumed["position"]
         return {"lane": 0, "batch": 0} if position["lane"] < 0 else position
 
     def _end_stage(self, stage: Stage) -> None:
@@ -129,7 +130,7 @@ class Session:
         if state.stopped and (left := patterns[state.stage + 1 :]):
             self.notes[f"Not run at all: {listed(pattern.name for pattern in left)}."] = None
 
-    def _maybe_save(self, stage: Stage, place: dict[str, int] | None) -> None:
+    def _maybe_save(self, stage: Stage, place: Position | None) -> None:
         if self.run.settings.checkpoint is None or place is None:
             return
         replayable = all(lane.reading.source.replayable for lane in stage.lanes)
@@ -138,7 +139,7 @@ class Session:
             stage.check()
             self._save(stage, place)
 
-    def _save(self, stage: Stage, position: dict[str, int] | None) -> None:
+    def _save(self, stage: Stage, position: Position | None) -> None:
         if self.run.settings.checkpoint is None or self.run.place.rank:
             return
         state = self.state

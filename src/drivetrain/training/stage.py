@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivetrain.evaluation.change import Measurement
-from drivetrain.training.base import State, Track
+from drivetrain.training.base import Moment, State, Track
 from drivetrain.training.choosing import choices
 from drivetrain.training.finite import check_weights
+from drivetrain.training.interleaving import Position, one_after_the_other, taking_turns
 from drivetrain.training.lane import Lane
 from drivetrain.training.optimizers import Optimizers
 from drivetrain.training.run import Run
@@ -48,21 +49,20 @@ class Stage:
         """Updates that the stage will make."""
         return self.epochs * sum(lane.reading.updates for lane in self.lanes)
 
-    def train(self, start: Mapping[str, int] | None = None) -> Iterator[dict[str, int] | None]:
+    def train(self, start: Position | None = None) -> Iterator[Position]:
         """Train; yields after every update where to go on from, at the end of an epoch with ``lane`` -1.
 
         Weights in the system are those of the moment; the best ones are put back at the end.
         """
         state = self.state
-        first_lane, first_batch = (start["lane"], start["batch"]) if start else (0, 0)
         if not start:
             self._judge(START)
         while state.epoch < self.epochs and not state.stopped:
-            for lane in self.lanes[first_lane:]:
-                for batch in lane.epoch(state, first_batch):
-                    yield {"lane": lane.number, "batch": batch}
-                first_batch = 0
-            first_lane = 0
+            if self.pattern.interleaved:
+                yield from taking_turns(self.lanes, self.pattern.interleaved, state, start)
+            else:
+                yield from one_after_the_other(self.lanes, state, start)
+            start = None
             self._end_epoch()
             yield {"lane": -1, "batch": 0}
         self._finish()
@@ -114,13 +114,30 @@ class Stage:
             self.run.place.average_statistics(optimizers.turns.system)
         state.epoch += 1
         tracks = [lane.track for lane in self.lanes]
-        current = self.pattern.after_epoch(tracks, self.run.system, state.epoch, self.epochs)
-        state.history.append(self._row() | self._losses())
+        moment = self._moment()
+        current = self.pattern.after_epoch(tracks, self.run.system, moment)
+        state.history.append(self._row() | self._losses() | moment.row)
         if current:
             self.merged = state.epoch
             self._judge(state.epoch)
         for callback in self.run.settings.callbacks:
             callback(state)
+
+    def _moment(self) -> Moment:
+        samples = [lane.samples for lane in self.lanes]
+        if self.run.validation is None:
+            return Moment(self.state.epoch, self.epochs, samples)
+        judged = {edge for lane in self.lanes for edge in lane.track.truths}
+
+        def measure() -> Mapping[str, float]:
+            self.run.system.eval()
+            return self.run.gauge.measure(also=judged).values
+
+        def score() -> float:
+            values = measure()
+            return sum(choice.judge(values, {}) for choice in self.choices)
+
+        return Moment(self.state.epoch, self.epochs, samples, measure, score)
 
     def _losses(self) -> dict[str, float]:
         means = [(lane.track.name, lane.means()) for lane in self.lanes]

@@ -25,10 +25,12 @@ class Taken(NamedTuple):
     Attributes:
         terms: the loss and its named terms, a share of an update each; nothing where no sample could be used.
         learners: the models in turn that its losses ought to reach.
+        samples: how many samples it had.
     """
 
     terms: dict[str, float]
     learners: frozenset[str]
+    samples: int = 0
 
 
 class Step:
@@ -72,7 +74,7 @@ class Step:
             self.runner.count_backward(turn, self.pattern.ways_back(judged))
         counted["loss"] = sum(counted.values())
         shares = {name: value / share for name, value in counted.items()}
-        return Taken(shares, self.runner.way_back(turn, judged).intersection(turn))
+        return Taken(shares, self.runner.way_back(turn, judged).intersection(turn), batch.size)
 
     def _pay(self, batch: Batch, state: State) -> None:
         """Note the truths that are used: those of the losses, and those that stand in for models."""
