@@ -14,7 +14,15 @@ import torch
 from drivetrain import component, fit, system
 from drivetrain.components.conformance import examine
 from drivetrain.errors import ComponentError
-from drivetrain.training import AlternatingEndLoss, SimultaneousEndLoss
+from drivetrain.training import (
+    AlternatingEndLoss,
+    FederatedMerge,
+    Individual,
+    MergedLoss,
+    PartialEndLoss,
+    SimultaneousEndLoss,
+)
+from drivetrain.training.conformance import examine as examine_pattern
 
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
 
@@ -114,6 +122,56 @@ def the_users_model_holds_what_was_learned() -> None:
             answer = lidar.eval()(X).numpy()
         own = keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(X.numpy()), training=False))
         np.testing.assert_allclose(answer, own, rtol=1e-5, atol=1e-6)
+
+
+class Noisy(keras.layers.Layer):
+    """Draws from Keras' global generator where the backend allows it, which JAX does not."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or keras.config.backend() == "jax":
+            return x
+        return x + 0.1 * keras.random.normal((3,))
+
+
+def every_pattern_sits_its_exam_with_a_keras_model() -> None:
+    """Same seed, same weights; frozen models bitwise still; a resumed training goes on bitwise."""
+    layers, loss = keras.layers, torch.nn.functional.mse_loss
+    keras.utils.set_random_seed(0)
+    trunk = component(
+        "trunk",
+        keras.Sequential(
+            [
+                keras.Input((3,)),
+                Noisy(),
+                layers.Dense(4),
+                layers.BatchNormalization(),
+                layers.Dropout(0.5),
+                layers.Dense(2),
+            ]
+        ),
+        "scan -> hits",
+    )
+    left = component("left", keras.Sequential([keras.Input((2,)), layers.Dense(1)]), "hits -> one")
+    right = component("right", torch.nn.Linear(2, 1), "hits -> other")
+
+    @system
+    def fork(scan: Any) -> Any:
+        hits = trunk(scan)
+        return left(hits), right(hits)
+
+    data = {"scan": X, "hits": X[:, :2], "one": X[:, :1], "other": X[:, 1:2]}
+    both = {"one": loss, "other": loss}
+    aggregator = lambda gradients: gradients.mean(0)  # noqa: E731
+    patterns = {
+        "individual": Individual({"hits": loss, **both}),
+        "partial": PartialEndLoss("trunk", both),
+        "simultaneous": SimultaneousEndLoss(both),
+        "alternating": AlternatingEndLoss(both),
+        "merged": MergedLoss(both, aggregator=aggregator),
+        "federated": FederatedMerge(both),
+    }
+    for name in sys.argv[2:] or patterns:
+        examine_pattern(fork, data, patterns[name])
 
 
 def unbuilt_models_are_refused_by_name() -> None:

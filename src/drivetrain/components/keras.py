@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -56,12 +57,16 @@ class KerasOnTorch(nn.Module):
 
     def __reduce__(self) -> Any:
         learning = [weight.requires_grad for weight in self.weights.values()]
-        return _on_torch, (self.model, self.training, learning, dict(self.statistics.named_buffers()))
+        return _on_torch, (packed(self.model), self.training, learning, dict(self.statistics.named_buffers()))
 
 
-def _on_torch(model: Any, training: bool, learning: Sequence[bool], statistics: Mapping[str, Tensor]) -> KerasOnTorch:
+def _on_torch(
+    model: tuple[Any, ...], training: bool, learning: Sequence[bool], statistics: Mapping[str, Tensor]
+) -> KerasOnTorch:
     """A copy; Keras' own copies do not keep the states of their generators."""
-    copied = KerasOnTorch(model).train(training)
+    copied = unpacked(*model)
+    assert isinstance(copied, KerasOnTorch)
+    copied.train(training)
     for weight, learns in zip(copied.weights.values(), learning, strict=True):
         weight.requires_grad_(learns)
     for name, value in copied.statistics.named_buffers():
@@ -76,12 +81,38 @@ def call(model: Any, values: Sequence[Any], constants: Mapping[str, Any], traini
     return model(*values, **constants, **_mode(model, training))
 
 
+def global_generator() -> Any:
+    """The generator of operations that are given no seed, such as ``keras.random.normal(shape)``.
+
+    Making it draws from Python's ``random``, so that is put back.
+    """
+    from keras.src.random.seed_generator import global_seed_generator
+
+    state = random.getstate()
+    generator = global_seed_generator()
+    random.setstate(state)
+    return generator
+
+
+def packed(model: Any) -> tuple[Any, ...]:
+    """A model as what can be copied and pickled, with the classes of the user's own layers, which Keras leaves out."""
+    layers = [model, *model._flatten_layers(include_self=False)]
+    own = {type(layer).__name__: type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
+    return own, *model.__reduce__()
+
+
+def unpacked(own: Mapping[str, type], make: Any, arguments: Any) -> AbstractForeignModel | nn.Module:
+    """The bridge to a copy of a model that was packed."""
+    with keras.saving.custom_object_scope(dict(own)):
+        return wrap(make(*arguments))
+
+
 def _on_tensorflow(model: Any) -> AbstractForeignModel:
     from drivetrain.components.tensorflow import TensorFlowAdapter
 
     class KerasOnTensorFlow(TensorFlowAdapter):
         def __reduce__(self) -> Any:
-            return wrap, (self.thing,)
+            return unpacked, packed(self.thing)
 
     trainable, others = ({name: variable.value for name, variable in part.items()} for part in _variables(model))
     return KerasOnTensorFlow(model, trainable, others, partial(call, model))

@@ -53,9 +53,9 @@ class KerasOnJax(JaxAdapter):
             self._variables[name].assign(held[name])
 
     def __reduce__(self) -> Any:
-        from drivetrain.components.keras import wrap
+        from drivetrain.components.keras import packed, unpacked
 
-        return wrap, (self._keras,)
+        return unpacked, packed(self._keras)
 
     def _keep(self, call: Call, state: Any) -> None:
         super()._keep(call, state)

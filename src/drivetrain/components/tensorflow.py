@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,13 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
 from drivetrain.components.foreign import AbstractForeignModel, Call, Gradients, PullBack
-from drivetrain.errors import ComponentError
+from drivetrain.errors import ComponentError, listed
+
+HIDDEN = {
+    "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle", "Multinomial",
+    "RandomGamma", "RandomPoissonV2",
+}  # fmt: skip
+"""Operations that draw from a state inside their kernel: those of ``tf.nn.dropout`` and ``tf.random.normal``."""
 
 
 class TensorFlowAdapter(AbstractForeignModel):
@@ -34,6 +41,7 @@ class TensorFlowAdapter(AbstractForeignModel):
     ) -> None:
         self._thing, self._trainable, self._others = thing, dict(trainable), dict(others)
         self._compiled = tf.function(function, reduce_retracing=True)
+        self._looked = False
 
     @property
     def thing(self) -> Any:
@@ -84,6 +92,9 @@ class TensorFlowAdapter(AbstractForeignModel):
 
     def _call(self, call: Call, arrays: Sequence[Any]) -> Any:
         values, constants = call.arguments(arrays)
+        if call.training and not self._looked:
+            self._looked = True
+            _warn_of_hidden_generators(self._thing, self._compiled.get_concrete_function(values, constants, True))
         return self._compiled(values, constants, call.training)
 
 
@@ -101,13 +112,22 @@ def wrap(module: Any) -> AbstractForeignModel:
         raise ComponentError(
             f"{type(module).__name__} has no variables yet; call it once, so that it makes them, before it is declared"
         )
+    # a module does not count its generators among its variables
+    generators = module._flatten(predicate=lambda part: isinstance(part, tf.random.Generator))
+    states = {f"generator_{i}": generator.state for i, generator in enumerate(generators)}
     told = "training" in inspect.signature(module.__call__).parameters
 
     def function(values: Sequence[Any], constants: Mapping[str, Any], training: bool) -> Any:
         return module(*values, **constants, **({"training": training} if told else {}))
 
     trainable = {name: variable for name, variable in named.items() if id(variable) in learn}
-    return TensorFlowAdapter(module, trainable, {k: v for k, v in named.items() if k not in trainable}, function)
+    others = {name: variable for name, variable in named.items() if name not in trainable}
+    return TensorFlowAdapter(module, trainable, others | states, function)
+
+
+def global_generator() -> Any:
+    """The generator of ``tf.random.get_global_generator``, made where nobody has asked for it yet."""
+    return tf.random.get_global_generator()
 
 
 def to_torch(array: Any) -> Tensor:
@@ -123,6 +143,17 @@ def to_tensorflow(value: Tensor) -> Any:
     if value.dtype == torch.bool:
         return tf.convert_to_tensor(value.numpy())
     return tf.experimental.dlpack.from_dlpack(value.detach().contiguous().__dlpack__())
+
+
+def _warn_of_hidden_generators(thing: Any, graph: Any) -> None:
+    hidden = sorted({operation.type for operation in graph.graph.get_operations()} & HIDDEN)
+    if hidden:
+        warnings.warn(
+            f"{type(thing).__name__} draws by {listed(hidden)}, whose generator TensorFlow keeps to itself, so a "
+            f"resumed training draws other numbers than one that was not interrupted; a tf.random.Generator that the "
+            f"module holds, or keras.layers.Dropout, is part of a checkpoint",
+            stacklevel=2,
+        )
 
 
 def _arrays(call: Call) -> list[Any]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from drivetrain.components.generators import framework_random_state, restore_framework_random_state
 from drivetrain.errors import CheckpointError
 from drivetrain.graph.weights import write_whole
 
-VERSION = 2
+VERSION = 3
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
@@ -73,6 +74,7 @@ def random_state() -> dict[str, Any]:
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "numpy": (name, torch.from_numpy(np.asarray(array).astype(np.int64)), place, has_gauss, cached),
         "python": (version, list(keys), gauss),
+        "frameworks": framework_random_state(),
     }  # fmt: skip
 
 
@@ -85,3 +87,4 @@ def restore_random_state(state: dict[str, Any]) -> None:
     np.random.set_state((name, array.numpy().astype(np.uint32), place, has_gauss, cached))
     version, keys, gauss = state["python"]
     random.setstate((version, tuple(keys), gauss))
+    restore_framework_random_state(state["frameworks"])

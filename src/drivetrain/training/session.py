@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from drivetrain.components.foreign import hand_back
+from drivetrain.components.generators import frameworks_drawing_from
 from drivetrain.data import drawing_from
 from drivetrain.errors import listed
 from drivetrain.report import Progress, progress
@@ -42,7 +43,8 @@ class Session:
 
     def train(self, started: float) -> FitReport:
         """Train through all stages, or what is left of them."""
-        with drawing_from(self.run.settings.seed + self.run.place.rank):
+        seed = self.run.settings.seed + self.run.place.rank
+        with drawing_from(seed), frameworks_drawing_from(seed):
             resumed = self._resume()
             if resumed is None:
                 self.observer.start()

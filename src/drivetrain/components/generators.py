@@ -1,0 +1,62 @@
+"""The global generators of random numbers of the frameworks that the user has brought; torch's and numpy's apart."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def framework_random_state() -> dict[str, Tensor]:
+    """The state of every such generator that was used so far, by framework; a model's own are in its state_dict."""
+    found: dict[str, Tensor] = {}
+    if (keras := _keras_generator()) is not None:
+        found["keras"] = torch.from_numpy(np.asarray(keras.state).astype(np.int64))
+    if (tensorflow := _tensorflow_generator()) is not None:
+        found["tensorflow"] = torch.from_numpy(tensorflow.state.numpy())
+    return found
+
+
+def restore_framework_random_state(state: Mapping[str, Tensor]) -> None:
+    """Put the generators where ``framework_random_state`` found them."""
+    if "keras" in state and (keras := _keras_generator()) is not None:
+        keras.state.assign(state["keras"].numpy().astype(keras.state.dtype))
+    if "tensorflow" in state and (tensorflow := _tensorflow_generator()) is not None:
+        tensorflow.reset(state["tensorflow"].numpy())
+
+
+@contextmanager
+def frameworks_drawing_from(seed: int) -> Iterator[None]:
+    """What frameworks draw inside comes from the seed; outside, their generators are as if nothing had been drawn."""
+    before = framework_random_state()
+    if (keras := _keras_generator()) is not None:
+        keras.state.assign([seed % 2**31, 0])
+    if (tensorflow := _tensorflow_generator()) is not None:
+        tensorflow.reset_from_seed(seed)
+    try:
+        yield
+    finally:
+        restore_framework_random_state(before)
+
+
+def _keras_generator() -> Any:
+    """Keras' generator for layers that are given no seed of their own; it has no public name."""
+    if "drivetrain.components.keras" not in sys.modules:
+        return None
+    from drivetrain.components.keras import global_generator
+
+    return global_generator()
+
+
+def _tensorflow_generator() -> Any:
+    """TensorFlow's global ``tf.random.Generator``."""
+    if "drivetrain.components.tensorflow" not in sys.modules:
+        return None
+    from drivetrain.components.tensorflow import global_generator
+
+    return global_generator()
