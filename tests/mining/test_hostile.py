@@ -71,7 +71,7 @@ def test_nothing_of_a_hostile_repository_is_run(hostile: tuple[Path, Path]) -> N
 
 def test_the_command_runs_nothing_in_the_folder_where_it_is_started(hostile: tuple[Path, Path]) -> None:
     root, trace = hostile
-    program = "import sys; sys.path.pop(0); from drivetrain.cli import app; app()"
+    program = "from drivetrain.cli import app; app()"
     source = Path(__file__).resolve().parents[2] / "src"
     run = subprocess.run(
         [sys.executable, "-c", program, "scan", ".", "--json", "--stages", "resolved"],
