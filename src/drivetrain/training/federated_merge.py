@@ -24,9 +24,9 @@ class FederatedMerge(TrainingPattern):
 
     All chains start a round from the same trunk; each keeps its optimizers from round to round. Validation, the choice
     of the best weights and ``until`` happen after a merge, on the merged trunk. What each chain was on its own trunk
-    stands beside it in the history (``unmerged light``, ``merged light``) and in the report (``report.merged``); with a
-    stage that refits the branches, ``Stages(FederatedMerge(losses), Individual(losses, inputs="system"))``, what that
-    adds, too.
+    stands beside it in the history, ``unmerged light`` and ``merged light``, where there is validation data. To refit
+    the branches let a stage follow: ``Stages(FederatedMerge(losses), Individual(losses, inputs="system"))``;
+    ``report.edges`` then has what the refit made of them.
 
     Attributes:
         losses: a loss for the output edge of each branch.
