@@ -32,7 +32,7 @@ class ComponentVersions:
         *,
         kind: str = "torch",
         code: str = "",
-        fingerprint: str = "",
+        digest: str | None = None,
         parameters: int = 0,
         facts: Mapping[str, Any] | None = None,
         run: str | None = None,
@@ -44,13 +44,13 @@ class ComponentVersions:
             weights: as a file would hold them (safetensors, skops); None keeps only the fingerprint.
             kind: which framework reads them.
             code: the digest of the code that runs them.
-            fingerprint: the digest of weights that are not stored.
+            digest: its identity, such as ``component_fingerprint(component)``; None makes one of all the rest.
             parameters: how many numbers they are.
             facts: plain data worth showing.
             run: the key of the run that made it.
         """
-        known = hashlib.sha256(weights).hexdigest() if weights is not None else fingerprint
-        digest = component_digest(kind, known, code)
+        if digest is None:
+            digest = component_digest(kind, hashlib.sha256(weights or b"").hexdigest(), code)
         with self.database.write() as connection:
             found = _found(connection, table.c.digest == digest)
             if found is None:

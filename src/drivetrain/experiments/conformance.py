@@ -117,7 +117,7 @@ def what_is_pinned_cannot_be_deleted(store: Store) -> None:
     lone = store.components.add("loner", b"pinned by nobody")
     store.components.delete(lone)
     _refused(lambda: store.components.get(lone.digest), UnknownVersionError, "camera 1 to 3")
-    ghost = store.components.add("ghost", None, fingerprint="f")
+    ghost = store.components.add("ghost", None, digest="f")
     vague = store.systems.pin("bus", {"camera": ghost.digest, "lidar": lidars[0]})
     _refused(lambda: store.promotions.promote(vague), StoreError, "ghost 1")
 

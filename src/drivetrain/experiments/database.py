@@ -55,6 +55,11 @@ class Database:
         self._process = os.getpid()
 
     @property
+    def place(self) -> str:
+        """The URL without a password, for people to see."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
     def engine(self) -> Engine:
         """The engine of this process; a forked one must not share its parent's connections."""
         if self._engine is None or self._process != os.getpid():

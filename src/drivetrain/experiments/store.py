@@ -9,6 +9,8 @@
 ``store.outputs``     memoised outputs by (component, data, upstream): ``put``, ``find``, ``get``, ``forget``
 ``store.data``        data sets: ``add``, ``get``, ``relate``, ``relations``
 ``store.promotions``  ``promote``, ``current``, ``history``
+``store.runs``        what was trained: ``get("last")``, ``all``, ``measures``, ``data``; written by ``Experiment``
+``store.contexts``    who was trained in whose context: ``all``, ``partners``
 ``store.contents``    bytes by digest: ``put``, ``get``, ``sweep``
 ====================  ===========================================================================================
 
@@ -23,11 +25,13 @@ from typing import Any
 
 from drivetrain.experiments.component_versions import ComponentVersions
 from drivetrain.experiments.contents import Contents
+from drivetrain.experiments.contexts import Contexts
 from drivetrain.experiments.data_sets import DataSets
 from drivetrain.experiments.database import Database, url_of
 from drivetrain.experiments.evaluations import Evaluations
 from drivetrain.experiments.outputs import Outputs
 from drivetrain.experiments.promotions import Promotions
+from drivetrain.experiments.runs import Runs
 from drivetrain.experiments.system_versions import SystemVersions
 
 
@@ -65,6 +69,8 @@ class Store:
         self.outputs = Outputs(database, self.contents)
         self.data = DataSets(database)
         self.promotions = Promotions(database)
+        self.runs = Runs(database)
+        self.contexts = Contexts(database)
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drivetrain.data import Opened
 from drivetrain.errors import DeclarationError, UnknownNameError, listed
 from drivetrain.graph import System
 from drivetrain.training.losses import BoundLoss, bind, total
@@ -43,6 +45,29 @@ class Track:
     system: System
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a callback that has a method ``begin`` is told once, before anything is trained.
+
+    Attributes:
+        system: what will be trained.
+        patterns: one per stage.
+        tracks: for each stage, who learns from which losses on which data.
+        data: what it learns from.
+        validation: what chooses the weights, where there is any.
+        settings: the options of ``fit`` as plain values: epochs, batch size, optimizers, seed.
+        seed: what rules everything that is drawn.
+    """
+
+    system: System
+    patterns: tuple[TrainingPattern, ...]
+    tracks: tuple[tuple[Track, ...], ...]
+    data: Opened
+    validation: Opened | None
+    settings: Mapping[str, Any]
+    seed: int
+
+
 @dataclass
 class State:
     """Where training stands; what a turn is decided on and what callbacks see.
@@ -55,6 +80,7 @@ class State:
         iteration: updates made so far, over all models and stages.
         in_stage: updates made in this stage.
         terms: the named terms of the loss in the last iteration.
+        loss: the loss of the last iteration.
         updates: updates per model.
         history: one row per epoch: losses, terms, validation metrics.
         seconds: time spent, resumed runs included.
@@ -70,6 +96,7 @@ class State:
     iteration: int = 0
     in_stage: int = 0
     terms: dict[str, float] = field(default_factory=dict)
+    loss: float = math.nan
     updates: Counter[str] = field(default_factory=Counter)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0

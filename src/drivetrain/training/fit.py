@@ -14,7 +14,8 @@ from drivetrain.data import Ledger, Opened
 from drivetrain.errors import DeclarationError
 from drivetrain.evaluation.metrics import metrics_by_edge
 from drivetrain.graph import System
-from drivetrain.training.base import State, Track, TrainingPattern
+from drivetrain.training.base import Plan, State, Track, TrainingPattern
+from drivetrain.training.callbacks import told
 from drivetrain.training.fit_report import FitReport
 from drivetrain.training.losses import BoundLoss, check_truths
 from drivetrain.training.measuring import WITHOUT_VALIDATION, Gauge
@@ -86,7 +87,8 @@ def fit(
         device: ``"auto"``, a torch device, or a ``lightning.fabric.Fabric`` for several.
         checkpoint: a file to keep where training stands; an existing one is resumed.
         cache: keep what frozen branches answered, per sample, instead of running them in every epoch.
-        callbacks: functions of the ``State``, called after every epoch; ``state.stop(why)`` ends training.
+        callbacks: functions of the ``State``, called after every epoch; ``state.stop(why)`` ends training. What else
+            they may be told is in ``training/callbacks.py``; ``Experiment(...).run(system)`` is one that records all.
 
     Raises:
         DeclarationError: something was named or asked for that the system does not have; before data is touched.
@@ -148,11 +150,16 @@ def fit(
         )  # fmt: skip
     plan = settings.plan(patterns, seed, protection.margins)
     session = Session(Run(system, patterns, opened, judged, gauge, settings, place, plan, ledger, at_home, protection))
+    told_to = [] if place.rank else callbacks
+    about = Plan(system, patterns, tuple(tracks), opened, judged, settings.to_dict(), settings.seed)
     started = time.perf_counter()
-    try:
-        return session.train(started)
-    finally:
-        session.leave()
+    with told(told_to, about) as ended:
+        try:
+            report = session.train(started)
+        finally:
+            session.leave()
+        ended(report)
+    return report
 
 
 def _losses_by_edge(tracks: Sequence[tuple[Track, ...]]) -> dict[str, BoundLoss]:

@@ -131,6 +131,7 @@ class Lane:
         state.in_stage += 1
         state.turn = turn
         state.updates.update(self.optimizers.counted(moved))
+        state.loss = counted.get("loss", sum(counted.values()))
         state.terms = {name: value for name, value in counted.items() if name != "loss"}
         for name, value in counted.items():
             self._sums[name] += value

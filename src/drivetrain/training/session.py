@@ -16,6 +16,7 @@ from drivetrain.errors import listed
 from drivetrain.report import Progress, progress
 from drivetrain.training import checkpoint as checkpoints
 from drivetrain.training.base import State, Track
+from drivetrain.training.callbacks import hooks
 from drivetrain.training.fit_report import FitReport, PassCount
 from drivetrain.training.interleaving import Position
 from drivetrain.training.observing import Observed, Observer
@@ -38,6 +39,7 @@ class Session:
         self.forward: Counter[str] = Counter()
         self.backward: Counter[str] = Counter()
         self.stage: Stage | None = None
+        self.steps = hooks(run.settings.callbacks, "step")
         self._flags = [(module, module.training) for module in run.system.modules()]
         self._saved = time.perf_counter()
 
@@ -83,6 +85,8 @@ class Session:
             for place in stage.train(position):
                 state.seconds = time.perf_counter() - started
                 if place is not None and place["lane"] >= 0:
+                    for step in self.steps:
+                        step(state)
                     bar.advance(note=f"loss {state.history[-1]['loss']:.3g}" if "loss" in _last(state) else None)
                 self._maybe_save(stage, place)
         self._end_stage(stage)

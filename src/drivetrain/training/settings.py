@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from drivetrain.errors import DeclarationError, UnknownNameError, listed
 from drivetrain.evaluation.metrics import Metric
 from drivetrain.graph import System
+from drivetrain.report import plain
 from drivetrain.training.base import State, Track, TrainingPattern
 from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule, maker_of, owned
 from drivetrain.training.turns import Turns
@@ -36,6 +37,11 @@ class Settings:
     checkpoint: Path | None
     cache: bool
     callbacks: Sequence[Callable[[State], Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, functions by their names."""
+        named: dict[str, Any] = plain({each.name: getattr(self, each.name) for each in fields(self)})
+        return {name: value for name, value in named.items() if name != "callbacks" and value not in (None, {})}
 
     def plan(self, patterns: Sequence[TrainingPattern], asked_seed: int | None, margins: Mapping[str, float]) -> str:
         """What a checkpoint must agree with to be resumed."""

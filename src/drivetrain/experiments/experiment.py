@@ -1,0 +1,143 @@
+"""``Experiment``: runs made to answer one question, recorded with all that ``fit`` knows; versions are restorable."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drivetrain.errors import StoreError
+from drivetrain.experiments.recorder import Recorder
+from drivetrain.experiments.snapshot import restored, store_system
+from drivetrain.experiments.store import Store
+from drivetrain.experiments.version import Evaluation, SystemVersion
+from drivetrain.graph import System
+
+
+class Experiment:
+    """Runs that were made to answer one question.
+
+    Args:
+        name: the question, or what it is about: ``"race-car"``.
+        store: a file or database URL, or a ``Store``; None takes $DRIVETRAIN_STORE, else ``drivetrain.db`` here.
+        mlflow: mirror each run into MLflow: True into the same database, a tracking URI elsewhere, False not at all.
+
+    Example:
+        >>> from drivetrain import fit  # doctest: +SKIP
+        >>> with Experiment("race-car").run(perception) as run:  # doctest: +SKIP
+        ...     fit(perception, train, SimultaneousEndLoss(cone_loss), epochs=10, callbacks=[run])
+        >>> Experiment("race-car").restore(run.version)  # doctest: +SKIP
+    """
+
+    def __init__(self, name: str, store: Store | str | Path | None = None, *, mlflow: bool | str = True) -> None:
+        self.name, self.mlflow = name, mlflow
+        self.store = store if isinstance(store, Store) else Store(store)
+
+    def run(self, system: System, *, name: str | None = None, place: str | None = None) -> Recorder:
+        """A callback that records a ``fit`` of the system; as a context it also closes what was left open.
+
+        Args:
+            system: what will be trained.
+            name: under which it is known; its own name if None.
+            place: where its diagram is declared, MODULE:NAME; looked for if None.
+        """
+        return Recorder(self.store, self.name, name or system.name, place or place_of(system), self.mlflow)
+
+    def register(self, system: System, *, name: str | None = None) -> SystemVersion:
+        """The version that a system is now, stored with all its weights; the same tuple is the same version."""
+        return store_system(self.store, system, name or system.name, place=place_of(system))
+
+    def record(
+        self, system: System, report: Any, *, data: str = "", name: str | None = None, seconds: float | None = None
+    ) -> SystemVersion:
+        """Keep what ``evaluate`` answered about a system, under the version that it is now.
+
+        Args:
+            system: what was measured.
+            report: what ``evaluate`` answered, or values by metric.
+            data: the digest or name of the data set.
+            name: under which the system is known.
+            seconds: what measuring took.
+        """
+        version = self.register(system, name=name)
+        estimates = report if isinstance(report, Mapping) else report.metrics
+        results = [_evaluation(metric, each, data, seconds) for metric, each in estimates.items()]
+        self.store.evaluations.record(version.system, version.pins, results, glue=version.glue)
+        return version
+
+    def restore(self, version: SystemVersion | int | str, system: System | None = None) -> System:
+        """The system of a version, running: its diagram from the code, its weights from the store.
+
+        Args:
+            version: itself, its number or digest, or what it is promoted to; with several systems in the store, the
+                version itself or ``"perception 3"``.
+            system: put the weights into this one, in place; None imports it from where it was declared.
+
+        Raises:
+            UnknownVersionError: there is no such version.
+            StoreError: the models of the system do not fit it, or nobody knows where it was declared.
+        """
+        found = self.version(version, system)
+        if system is None:
+            system = declared(self.store.systems.place(found.system), found)
+        system, changed = restored(self.store, found, system)
+        if changed:
+            warnings.warn(
+                f"{found} runs on other code than it was made with: {', '.join(changed)}; what was measured on it "
+                f"may not hold. Its runs say at which commit they were made: drivetrain runs show",
+                stacklevel=2,
+            )
+        return system
+
+    def version(self, version: SystemVersion | int | str, system: System | None = None) -> SystemVersion:
+        """A version as people call it."""
+        if isinstance(version, SystemVersion):
+            return version
+        names = self.store.systems.names()
+        word, _, number = str(version).rpartition(" ")
+        if word in names:
+            return self.store.systems.get(word, number)
+        name = system.name if system is not None and system.name in names else names[0] if len(names) == 1 else ""
+        if not name:
+            raise StoreError(f"version '{version}' of which system? Write one of: {', '.join(f'{n} 1' for n in names)}")
+        return self.store.systems.get(name, version)
+
+
+def place_of(system: System) -> str | None:
+    """Where a module of the user's own holds a system: ``MODULE:NAME``; None where none does."""
+    for module_name, module in list(sys.modules.items()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if value is system and not name.startswith("_") and module_name != "__main__":
+                return f"{module_name}:{name}"
+    return None
+
+
+def declared(place: str | None, version: SystemVersion) -> System:
+    """The system that stands at a place, ``MODULE:NAME``.
+
+    Raises:
+        StoreError: nobody knows the place, or there is no system.
+    """
+    if place is None:
+        raise StoreError(f"where {version.system} is declared was not recorded: hand it over, restore(version, system)")
+    module, _, name = place.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise StoreError(f"{version.system} was declared at {place}, which is not there now: {error}") from error
+    made = found if isinstance(found, System) else found() if callable(found) else found
+    if not isinstance(made, System):
+        raise StoreError(f"{version.system} was declared at {place}, which is a {type(made).__name__} now")
+    return made
+
+
+def _evaluation(metric: str, found: Any, data: str, seconds: float | None) -> Evaluation:
+    if isinstance(found, int | float):
+        return Evaluation(metric, float(found), data=data, seconds=seconds)
+    return Evaluation(
+        metric, float(found.value), low=getattr(found, "low", None), high=getattr(found, "high", None),
+        n=getattr(found, "n", None), data=data, seconds=seconds,
+    )  # fmt: skip

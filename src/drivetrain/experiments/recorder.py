@@ -1,0 +1,143 @@
+"""The callback that records a ``fit``: what it was given, what it measures on the way, what it made, why it failed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from drivetrain.experiments import mirror
+from drivetrain.experiments.contexts import Context, Member
+from drivetrain.experiments.data_digest import data_sets_of, described, relations_of
+from drivetrain.experiments.runs import Use
+from drivetrain.experiments.snapshot import store_system
+from drivetrain.experiments.store import Store
+from drivetrain.experiments.surroundings import code, environment
+from drivetrain.experiments.version import Evaluation, SystemVersion
+
+BATCH = 1000
+"""Measurements that are written together."""
+
+
+class Recorder:
+    """Hand it to ``fit(..., callbacks=[run])``; every ``fit`` that it is handed to is a run of its own.
+
+    Attributes:
+        key: of the newest run.
+        version: the system version that the newest finished run made.
+    """
+
+    def __init__(self, store: Store, experiment: str, name: str, place: str | None, mlflow: bool | str) -> None:
+        self.store, self.experiment, self.name, self.place, self.mlflow = store, experiment, name, place, mlflow
+        self.key: str | None = None
+        self.version: SystemVersion | None = None
+        self._buffer: list[tuple[str, int, float]] = []
+        self._rows = 0
+        self._plan: Any = None
+        self._start: SystemVersion | None = None
+        self._open = False
+        self._data = ""
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._open:
+            self.fail(error or RuntimeError("the run was left before training ended"))
+
+    def begin(self, plan: Any) -> None:
+        """Training begins: note what it is given."""
+        self._plan, self._rows, self._buffer = plan, 0, []
+        trained = tuple({name for stage in plan.tracks for track in stage for name in track.models})
+        self._start = store_system(self.store, plan.system, self.name, only_named=trained, place=self.place)
+        self.key = self.store.runs.begin(
+            self.experiment, self.name, pattern=", then ".join(pattern.name for pattern in plan.patterns),
+            start=self._start, seed=plan.seed, settings=dict(plan.settings), environment=environment(), code=code(),
+        )  # fmt: skip
+        self._open = True
+        self._note_data()
+
+    def step(self, state: Any) -> None:
+        """An update was made."""
+        self._buffer.append(("loss", state.iteration, state.loss))
+        for name, value in state.terms.items():
+            self._buffer.append((name, state.iteration, value))
+        if len(self._buffer) >= BATCH:
+            self._flush()
+
+    def __call__(self, state: Any) -> None:
+        """An epoch ended."""
+        self._note_rows(state.history)
+
+    def end(self, report: Any) -> None:
+        """Training ended as it should: store what it made."""
+        self._note_rows(report.history)
+        self._flush()
+        assert self.key is not None
+        assert self._start is not None
+        made = store_system(self.store, self._plan.system, self.name, run=self.key, place=self.place)
+        self._note_contexts(self._start, made)
+        results = [
+            Evaluation(
+                change.metric, change.after, edge=change.edge, data=self._data, higher_is_better=change.higher_is_better
+            )
+            for change in report.edges.values() if math.isfinite(change.after)
+        ]  # fmt: skip
+        self.store.evaluations.record(self.name, made.pins, results, glue=made.glue)
+        self.store.runs.end(self.key, report=report.to_dict(), result=made)
+        self.version, self._open = made, False
+        mirror.mirror(self.store, self.key, self.mlflow)
+
+    def fail(self, error: BaseException) -> None:
+        """Training ended otherwise; what was measured until then is kept."""
+        if not self._open or self.key is None:
+            return
+        self._open = False
+        self._flush()
+        self.store.runs.end(self.key, "failed", error=f"{type(error).__name__}: {error}")
+
+    def _note_rows(self, history: list[dict[str, Any]]) -> None:
+        for row in history[self._rows :]:
+            for name, value in row.items():
+                if isinstance(value, int | float) and name.startswith("validation "):
+                    self._buffer.append((name, row["iteration"], float(value)))
+            if "loss" in row:
+                self._buffer.append(("loss per epoch", row["iteration"], float(row["loss"])))
+        self._rows = len(history)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._buffer and self.key is not None:
+            self.store.runs.measure(self.key, self._buffer)
+            self._buffer = []
+
+    def _note_data(self) -> None:
+        assert self.key is not None
+        sources, uses = {}, []
+        for use, opened in (("training", self._plan.data), ("validation", self._plan.validation)):
+            for edge, source in data_sets_of(opened).items() if opened is not None else ():
+                found = self.store.data.add(described(source))
+                sources[found.digest] = source
+                uses.append(Use(found.digest, use, edge))
+                if use == "validation" or not self._data:
+                    self._data = found.digest
+        for first, relation, other, facts in relations_of(sources):
+            self.store.data.relate(first, relation, other, **facts)
+        self.store.runs.uses(self.key, uses)
+
+    def _note_contexts(self, start: SystemVersion, made: SystemVersion) -> None:
+        assert self.key is not None
+        done: set[str] = set()
+        for number, (pattern, tracks) in enumerate(zip(self._plan.patterns, self._plan.tracks, strict=True)):
+            for track in tracks:
+                there = {node.name for node in track.system.plan(track.truths)} & set(made.pins)
+                members = []
+                for slot in made.pins:
+                    if slot in track.models:
+                        members.append(Member(slot, "trained", made.pins[slot]))
+                        members.append(Member(slot, "initialised from", start.pins[slot]))
+                    elif slot in there and track.inputs == "system":
+                        members.append(Member(slot, "frozen", (made if slot in done else start).pins[slot]))
+                self.store.contexts.add(
+                    Context(self.key, number, track.name, pattern.name, track.inputs, tuple(members))
+                )
+            done |= {name for track in tracks for name in track.models}

@@ -1,0 +1,132 @@
+"""An experiment records all that fit knows, and brings back a running system."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from drivetrain import fit
+from drivetrain.errors import StoreError
+from drivetrain.experiments import Experiment, Store
+from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss, Stages
+from tests.training.systems import chain, error_per_sample, join
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return Experiment("race-car", tmp_path / "drivetrain.db", mlflow=False)
+
+
+def test_a_fit_is_recorded_with_its_pattern_seed_data_measures_and_versions(experiment: Experiment) -> None:
+    car = join()
+    with experiment.run(car.system) as run:
+        fit(
+            car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=3, batch_size=8, seed=7, callbacks=[run],
+            validation=car.data, metric={"cones": error_per_sample},
+        )  # fmt: skip
+    found = experiment.store.runs.get("last")
+    assert (found.status, found.seed, found.system, found.start, found.result) == ("finished", 7, "perception", 1, 2)
+    assert found.pattern == "simultaneous end-loss"
+    assert found.settings["epochs"] == [3]
+    assert found.report is not None
+    assert found.report["verdict"]
+    measures = experiment.store.runs.measures(found.key)
+    assert [step for step, _ in measures["loss"]] == list(range(1, 10))
+    assert len(measures["validation cones"]) == 4
+    assert {use.use for use in experiment.store.runs.data(found.key)} == {"training", "validation"}
+
+
+def test_a_version_is_restored_into_the_system_that_runs_as_it_did(experiment: Experiment) -> None:
+    car = join()
+    with experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    car.system.eval()
+    inputs = car.data["image"], car.data["scan"]
+    then = car.system(*inputs)
+    fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=2)
+    car.system.eval()
+    assert not torch.equal(car.system(*inputs), then)
+    assert run.version is not None
+    restored = experiment.restore(run.version, car.system).eval()
+    assert torch.equal(restored(*inputs), then)
+    assert experiment.register(car.system) == run.version
+
+
+def test_a_model_knows_in_whose_context_it_was_trained(experiment: Experiment) -> None:
+    car = join()
+    with experiment.run(car.system) as run:
+        fit(car.system, car.data, PartialEndLoss("lidar", F.mse_loss), epochs=1, callbacks=[run])
+    assert run.version is not None
+    partners = experiment.store.contexts.partners(run.version.pins["lidar"])
+    roles = {(member.slot, role) for _, member, role in partners}
+    assert roles == {("camera", "frozen"), ("judge", "frozen"), ("lidar", "initialised from")}
+    start = experiment.store.systems.get("perception", 1)
+    assert start.pins["camera"] == run.version.pins["camera"]
+
+
+def test_individual_training_has_no_context_but_joint_training_after_it_has(experiment: Experiment) -> None:
+    listener = chain()
+    pattern = Stages(Individual(listener.individual), SimultaneousEndLoss(F.mse_loss))
+    with experiment.run(listener.system) as run:
+        fit(listener.system, listener.data, pattern, epochs=(1, 1), callbacks=[run])
+    assert run.version is not None
+    partners = experiment.store.contexts.partners(run.version.pins["reader"])
+    assert {(context.stage, member.slot, role) for context, member, role in partners} == {
+        (0, "reader", "initialised from"), (1, "encoder", "co-trained"), (1, "reader", "initialised from"),
+    }  # fmt: skip
+
+
+def test_a_fit_that_fails_leaves_its_reason_and_what_it_measured(experiment: Experiment) -> None:
+    car = join()
+
+    def stumble(state: object) -> None:
+        raise OSError("the camera was unplugged")
+
+    with pytest.raises(OSError, match="unplugged"), experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=3, callbacks=[run, stumble])
+    found = experiment.store.runs.get("last")
+    assert (found.status, found.error) == ("failed", "OSError: the camera was unplugged")
+    assert experiment.store.runs.measures(found.key)["loss"]
+
+
+def test_another_architecture_is_refused_by_name_and_leaves_the_system_as_it_was(experiment: Experiment) -> None:
+    car, other = join(), join()
+    version = experiment.register(car.system)
+    other.models["lidar"][3] = torch.nn.Linear(6, 9).double()
+    before = {name: value.clone() for name, value in other.system.state_dict().items()}
+    with pytest.raises(
+        StoreError, match=r"lidar 1 does not fit the model in slot 'lidar'.*\(4, 6\) there and \(9, 6\)"
+    ):
+        experiment.restore(version, other.system)
+    assert all(torch.equal(before[name], value) for name, value in other.system.state_dict().items())
+
+
+def test_a_tracking_server_has_a_defined_answer() -> None:
+    with pytest.raises(StoreError, match=r'mlflow="http://tracking:5000"'):
+        Store("http://tracking:5000")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.slow
+def test_mlflow_shows_a_readable_summary_beside_our_tables(tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    car = join()
+    experiment = Experiment("race-car", tmp_path / "drivetrain.db")
+    with experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    client = MlflowClient(tracking_uri=experiment.store.url)
+    shown = client.search_runs([client.get_experiment_by_name("race-car").experiment_id])
+    top = next(each for each in shown if each.data.tags.get("drivetrain.run") == run.key)
+    assert top.data.params["pattern"] == "simultaneous end-loss"
+    assert len(client.get_run(top.info.run_id).inputs.model_inputs) == 3
+    assert len(shown) == 4
+    with sqlite3.connect(tmp_path / "drivetrain.db") as database:
+        names = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
+        assert {"runs", "drivetrain_runs"} <= names
+        assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+    database.close()
