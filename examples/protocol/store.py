@@ -25,12 +25,12 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
 
-    def rows(self) -> list[Row]:
-        """All whole rows, in the order in which they ended."""
+    def rows(self, **where: Any) -> list[Row]:
+        """The whole rows whose fields have these values, in the order in which they ended."""
         if not self.path.exists():
             return []
         read = (_row(line) for line in self.path.read_text(encoding="utf-8").splitlines())
-        return [row for row in read if row is not None]
+        return [row for row in read if row and all(row.get(name) == value for name, value in where.items())]
 
 
 def _row(line: str) -> Row | None:

@@ -17,15 +17,17 @@ import torch
 
 from drivetrain import evaluate, fit
 from drivetrain.training import PartialEndLoss, SimultaneousEndLoss
+from examples.protocol.results import median
+from examples.protocol.store import Store
 from examples.race_car.comparison import trial
 from examples.race_car.comparison.arms import ARMS, BASELINE, at
 from examples.race_car.comparison.curves import need, reached
 from examples.race_car.comparison.projection import boxes_from_cones, projected
 from examples.race_car.comparison.routing import RoutedEndLoss
 from examples.race_car.comparison.running import jobs_of
-from examples.race_car.comparison.store import Store
+from examples.race_car.comparison.store import finished
 from examples.race_car.comparison.thresholds import THRESHOLDS, tune
-from examples.race_car.comparison.trials import Trials, complete, median
+from examples.race_car.comparison.trials import Trials, complete
 from examples.race_car.comparison.tuning import Tuning
 from examples.race_car.losses import cone_loss
 from examples.race_car.metrics import cone_f1
@@ -113,8 +115,8 @@ def test_a_row_torn_by_a_crash_is_ignored_and_the_next_one_survives(tmp_path: Pa
     with store.path.open("a") as file:
         file.write('{"arm": "indi')
     store.append(row(seed=1))
-    assert store.finished(SIZES) == {(0, BASELINE, 1.0, 0.01), (1, BASELINE, 1.0, 0.01)}
-    assert not store.finished({"scenes": 99})
+    assert finished(store, SIZES) == {(0, BASELINE, 1.0, 0.01), (1, BASELINE, 1.0, 0.01)}
+    assert not finished(store, {"scenes": 99})
 
 
 def test_whole_seeds_come_first_and_only_they_are_judged() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from examples.protocol.store import Store
+
 from .arms import ARMS, at
 from .running import jobs_of, run_all
-from .store import Store
+from .store import identity
 from .trial import Sizes
 from .tuning import Tuning
 
@@ -60,11 +62,11 @@ def main(
     if run_all(tuning, settings.sizes, store, "tuning", workers=workers, deadline=deadline, test=False):
         console.print("The learning rates are not tuned yet; the same command goes on.")
         return
-    rates = settings.tuning.chosen(store.rows(sizes))
+    rates = settings.tuning.chosen(store.rows(sizes=sizes))
     jobs = jobs_of(settings.seeds, settings.shares, rates)
     left = run_all(jobs, settings.sizes, store, "comparing", workers=workers, deadline=deadline)
     asked = set(jobs)
-    rows = complete([row for row in store.rows(sizes) if Store.identity(row) in asked])
+    rows = complete([row for row in store.rows(sizes=sizes) if identity(row) in asked])
     if not rows:
         console.print("No seed is complete yet; the same command goes on.")
         return

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .tables import Table
+from examples.protocol.tables import Table
+
 from .thresholds import THRESHOLDS
 from .trial import SEVERITY
 from .trials import Row, Trials

@@ -9,9 +9,10 @@ from contextlib import redirect_stderr
 from dataclasses import asdict
 
 from drivetrain.report import progress
+from examples.protocol.store import Store
 
 from .arms import at
-from .store import Store
+from .store import finished
 from .trial import Job, Row, Sizes
 from .trial import run as run_trial
 
@@ -27,7 +28,7 @@ def run_all(
     test: bool = True,
 ) -> int:
     """Run what is missing; answers how many trials were left out because the deadline was over (`time.monotonic`)."""
-    done = store.finished(asdict(sizes))
+    done = finished(store, asdict(sizes))
     missing = [job for job in jobs if job not in done]
     ended = 0
     trials = _trials(missing, sizes, workers, deadline, test)

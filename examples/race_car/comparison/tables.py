@@ -1,47 +1,20 @@
 """The tables of the comparison, from the rows alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table as RichTable
-from rich.text import Text
-
 from drivetrain.evaluation import Estimate
+from examples.protocol.results import median
+from examples.protocol.tables import Table
 
 from .arms import BASELINE
 from .curves import need
 from .trial import CORRUPTIONS
-from .trials import FEWEST, MARGIN, Row, Trials, median
+from .trials import FEWEST, MARGIN, Row, Trials
 
 DAMAGED = {corruption: f"f1 {corruption}" for corruption in CORRUPTIONS}
 OURS = {"fog": "fog (camera)", "beam_dropout": "beams lost (lidar)"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as words, for the terminal, Markdown and JSON alike."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    note: str = ""
-
-    def rich(self) -> RichTable:
-        """For the terminal."""
-        table = RichTable(*self.header, title=self.title, caption=self.note, box=SIMPLE_HEAD)
-        table.title_justify = table.caption_justify = "left"
-        for row in self.rows:
-            table.add_row(*map(Text, row))
-        return table
-
-    def markdown(self) -> str:
-        """For a file."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"## {self.title}\n\n{body}\n\n{self.note}\n"
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:

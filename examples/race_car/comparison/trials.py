@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
 
-from scipy.stats import binom
-
 from drivetrain.evaluation import Difference, Estimate, estimate, paired_difference
 
 from .arms import ARMS, BASELINE, at
@@ -89,17 +87,3 @@ def complete(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         done.setdefault((row["seed"], row["share"]), set()).add(row["arm"])
     return [row for row in rows if row["arm"] in ARMS and done[row["seed"], row["share"]] >= set(at(row["share"]))]
-
-
-def median(values: Sequence[float]) -> tuple[float, float, float]:
-    """The median, and the 95 % interval of order statistics around it, which runs that never arrived may enter.
-
-    Conover 1999, Practical Nonparametric Statistics, 3.2: under six values there is no such interval (NaN).
-    """
-    ordered, count = sorted(values), len(values)
-    if not count:
-        return nan, nan, nan
-    lower, upper = ordered[(count - 1) // 2], ordered[count // 2]
-    middle = (lower + upper) / 2 if upper < inf else upper
-    rank = int(binom.ppf(0.025, count, 0.5))
-    return (middle, ordered[rank - 1], ordered[count - rank]) if rank else (middle, nan, nan)

@@ -6,7 +6,7 @@ from statistics import mean
 from typing import Any
 
 from .arms import ARMS
-from .store import Store
+from .store import identity
 from .trial import Job
 
 FIRST_SEED = 9000  # far from those that are compared, and so are its scenes
@@ -33,6 +33,6 @@ class Tuning:
         """For each arm the rate with the best mean F1 on validation, the smallest of equals."""
         asked, scores = set(self.jobs()), dict[tuple[str, float], list[float]]()
         for row in rows:
-            if Store.identity(row) in asked:
+            if identity(row) in asked:
                 scores.setdefault((row["arm"], row["rate"]), []).append(row["validation"])
         return {arm: max(self.rates, key=lambda rate: (mean(scores[arm, rate]), -rate)) for arm in ARMS}

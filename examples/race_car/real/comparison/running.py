@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from drivetrain.report import progress
-from examples.race_car.comparison.store import Store
+from examples.protocol.store import Store
 from examples.race_car.real.dataset import layout_of, leave_one_layout_out
 from examples.race_car.real.sessions import session_names
 
@@ -48,7 +48,7 @@ def main(
     if not console.is_terminal:
         console.width = 150
     left = run(store, sizes, seeds, minutes=minutes, path=path)
-    rows = store.rows(asdict(sizes))
+    rows = store.rows(sizes=asdict(sizes))
     tested_rows = complete([row for row in rows if row["kind"] == "outer" and row["seed"] < seeds])
     if not tested_rows:
         console.print(f"{left} trials are still to run before a first seed is complete; the same command goes on.")
@@ -71,7 +71,7 @@ def run(store: Store, sizes: Sizes, seeds: int, *, minutes: float | None = None,
     names = session_names(path)
     splits = leave_one_layout_out(names)
     layouts = [layout for layout, _, _ in splits]
-    done = store.rows(asdict(sizes))
+    done = store.rows(sizes=asdict(sizes))
     inner_done = {(row["arm"], row["rate"], tuple(row["pair"])) for row in done if row["kind"] == "inner"}
     outer_done = {(row["arm"], row["seed"], row["layout"]) for row in done if row["kind"] == "outer"}
     inner = [job for job in inner_jobs(layouts) if job not in inner_done]
@@ -129,7 +129,7 @@ def _run(job: Inner | Outer, store: Store, sizes: Sizes, names: tuple[str, ...],
     arm, seed, layout = job[0], job[1], str(job[2])
     train = [name for name in names if layout_of(name) != layout]
     test = [name for name in names if layout_of(name) == layout]
-    choice = Choices(store.rows(asdict(sizes))).of(arm, layout)
+    choice = Choices(store.rows(sizes=asdict(sizes))).of(arm, layout)
     row = tested(ARMS[arm], choice, train, test, sizes, path, seed)
     return {"kind": "outer", "arm": arm, "seed": seed, "layout": layout, "sizes": asdict(sizes), **row,
             "choice": {"rates": choice.rates, "epochs": choice.epochs, "caution": choice.caution}}  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.evaluation import Difference, Estimate
-from examples.race_car.comparison.tables import Table
+from examples.protocol.tables import Table
 
 from .arms import ARMS, BASELINE, MODELS
 from .choosing import MARGIN, Choices
