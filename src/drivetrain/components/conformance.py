@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from drivetrain.components.fitting import FittingModule
 from drivetrain.components.foreign import ForeignComponent, ForeignModule, hand_back, key_of
 from drivetrain.graph.component import Component
 
@@ -212,7 +213,10 @@ def _weighted(parts: list[Tensor]) -> Tensor:
 
 
 def _learning(component: Component) -> dict[str, nn.Parameter]:
-    return {name: weight for name, weight in component.named_parameters() if weight.requires_grad}
+    fitted = {id(part.asked) for part in component.modules() if isinstance(part, FittingModule)}  # a flag, no number
+    return {
+        n: weight for n, weight in component.named_parameters() if weight.requires_grad and id(weight) not in fitted
+    }
 
 
 def _floats(answer: Any) -> list[Tensor]:

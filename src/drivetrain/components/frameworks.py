@@ -16,6 +16,8 @@ ADAPTERS = {
     "tensorflow": "drivetrain.components.tensorflow",
     "onnx": "drivetrain.components.onnx",
     "drivetrain.components.jax": "drivetrain.components.jax",
+    "drivetrain.components.sklearn": "drivetrain.components.sklearn",
+    "sklearn": "drivetrain.components.sklearn",
 }
 """The package or module that defines a class of models, and the file with its `wrap`; the first that fits counts."""
 

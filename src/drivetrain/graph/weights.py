@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -41,7 +40,12 @@ def load(module: nn.Module, path: Path, digest: str) -> None:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged or not a file of weights: {error}") from error
     own = module.state_dict()
-    strange = sorted(set(stored) - set(own)) + sorted(set(_unshared(own)) - set(stored))
+    free = growing(module)
+    strange = [
+        name
+        for name in sorted(set(stored) - set(own)) + sorted(set(_unshared(own)) - set(stored))
+        if not name.startswith(free)
+    ]
     if found is None:
         raise CheckpointError(
             f"{path} holds weights, but no system.save wrote it; its names: {listed(sorted(stored)[:5])}"
@@ -51,9 +55,13 @@ def load(module: nn.Module, path: Path, digest: str) -> None:
             f"{path} holds the weights of another system (its digest is {found}, this one's {digest})"
             + (f"; only one of them has: {listed(strange[:5])}" if strange else "")
         )
-    with torch.no_grad():
-        for name, value in stored.items():
-            own[name].copy_(value)
+    module.load_state_dict(stored, strict=False)  # in place; of shared weights the file holds one name
+
+
+def growing(module: nn.Module) -> tuple[str, ...]:
+    """Prefixes, in a ``state_dict``, of parts whose state has other names and shapes once they have been fitted."""
+    named = module.named_modules(remove_duplicate=False)
+    return tuple(f"{name}." for name, part in named if getattr(part, "grows", False))
 
 
 def write_whole(path: Path, content: bytes) -> None:

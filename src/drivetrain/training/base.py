@@ -35,6 +35,7 @@ class Track:
         truths: the truth edges that say which data it reads.
         inputs: ``"system"``: values come from the system as it is; ``"truth"``: truth stands in for other models.
         system: the system that it trains; a copy of its own where tracks learn apart.
+        own_truth: whether a model that learns by being fitted is fitted to the truth of its own edge.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Track:
     truths: tuple[str, ...]
     inputs: str
     system: System
+    own_truth: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from drivetrain.components.fitting import fitting
 from drivetrain.errors import DeclarationError, TrainingError, listed
 from drivetrain.graph import System
+from drivetrain.graph.weights import growing
 from drivetrain.training.base import Moment, Perturb, Track, TrainingPattern, end_loss_track
 from drivetrain.training.losses import BoundLoss
 from drivetrain.training.merged_loss import check_branches, check_fork
@@ -68,7 +69,8 @@ class FederatedMerge(TrainingPattern):
             return False
         owners = _owners(tracks, system)
         chains = [track.system.state_dict() for track in tracks]
-        shared = {name: having for name, having in owners.items() if len(having) > 1}
+        grown = growing(system)
+        shared = {name: having for name, having in owners.items() if len(having) > 1 and not name.startswith(grown)}
         start = {name: value.clone() for name, value in system.state_dict().items()}
         for track, chain in zip(tracks, chains, strict=True):
             self._tell("unmerged", track, system, chain, moment)
@@ -86,10 +88,9 @@ class FederatedMerge(TrainingPattern):
             trunks, shared, before, list(map(float, moment.samples)), None if moment.score is None else score
         )
         write(system, self._merged(found))
-        for track, chain in zip(tracks, chains, strict=True):
-            with torch.no_grad():  # branches of others too: a chain is the system in whatever it can run
-                for name, own in system.state_dict().items():
-                    chain[name].copy_(own)
+        _merge_fitted(tracks, system)
+        for track in tracks:  # branches of others too: a chain is the system in whatever it can run
+            write(track.system, system.state_dict())
             self._tell("merged", track, system, {}, moment)
         return True
 
@@ -124,10 +125,16 @@ class FederatedMerge(TrainingPattern):
 
 def write(system: System, weights: Mapping[str, Tensor]) -> None:
     """Put weights into the system in place."""
-    own = system.state_dict()
-    with torch.no_grad():
-        for name, value in weights.items():
-            own[name].copy_(value)
+    system.load_state_dict(weights, strict=False)
+
+
+def _merge_fitted(tracks: Sequence[Track], system: System) -> None:
+    """Models that learn by being fitted say themselves what their merger is."""
+    for model in system.models:
+        learned = [fitting(track.system.component(model)) for track in tracks if model in track.models]
+        module, others = fitting(system.component(model)), [other for other in learned if other is not None]
+        if module is not None and len(others) > 1:
+            module.merge(others)
 
 
 def _edge(measure: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from drivetrain.components.fitting import fitting
 from drivetrain.errors import DeclarationError, listed
 from drivetrain.graph import System
 from drivetrain.training.base import Perturb, Track, TrainingPattern, can_learn
@@ -15,6 +16,9 @@ from drivetrain.training.losses import BoundLoss, bind
 @dataclass(frozen=True)
 class Individual(TrainingPattern):
     """Train each model alone: ``Individual({"boxes": box_loss, "hits": hit_loss})``.
+
+    A model that learns by being fitted, such as one of scikit-learn, is fitted to the truth by its own rules; its loss
+    is computed to be reported.
 
     Attributes:
         losses: a loss for each edge that a model makes; models without one keep their weights.
@@ -49,7 +53,8 @@ class Individual(TrainingPattern):
         if not can_learn(system, model):
             raise DeclarationError(f"Individual: every weight of '{model}' is frozen (requires_grad is False)")
         truths = tuple(dict.fromkeys(edge for loss in losses for edge in loss.edges))
-        return Track(model, (model,), losses, truths, self.inputs, system)
+        own = len(truths) == 1 and fitting(system.component(model)) is not None
+        return Track(model, (model,), losses, truths, self.inputs, system, own_truth=own)
 
     def _model(self, system: System, edge: str) -> str:
         node = system.graph.producer[edge]

@@ -63,6 +63,9 @@ class Lane:
                 group = []
         if group and self._update(group, state):
             yield number
+        if fitted := self.optimizers.fit(self.track.models, self.reading.samples):
+            state.iteration += 1
+            state.updates.update(fitted)
         self.reach.check()
         if not self._used:
             raise DataError(
@@ -114,7 +117,7 @@ class Lane:
                 self.place.average_gradients(self.turns.weights(turn))
             moved = self.turns.having_gradients(turn)
             self.reach.note(sorted(frozenset().union(*(each.learners for each in taken))), moved)
-            if not self.place.anywhere(any(each.terms for each in taken)):
+            if not self.place.anywhere(any(each.used for each in taken)):
                 return False
             self.optimizers.step(turn, self.settings.clip, self.place.scaler)
         except BaseException:  # whatever it was: an update that was not made leaves no trace
@@ -127,10 +130,12 @@ class Lane:
         counted: dict[str, float] = defaultdict(float)
         for name, value in (term for each in taken for term in each.terms.items()):
             counted[name] += value
-        state.iteration += 1
+        stepped = self.optimizers.steps_now(self.optimizers.counted(moved))
+        # who learns by being fitted has only gathered; a turn in which nothing had a gradient is an iteration still
+        state.iteration += bool(stepped) or not self.optimizers.waits(turn)
         state.in_stage += 1
         state.turn = turn
-        state.updates.update(self.optimizers.counted(moved))
+        state.updates.update(stepped)
         state.loss = counted.get("loss", sum(counted.values()))
         state.terms = {name: value for name, value in counted.items() if name != "loss"}
         for name, value in counted.items():

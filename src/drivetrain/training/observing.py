@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from drivetrain.components.fitting import unfitted
 from drivetrain.evaluation.change import Change, Measurement
 from drivetrain.evaluation.swapping import Swap, swap_words
 from drivetrain.evaluation.tally import Rows
@@ -63,8 +64,9 @@ class Observer:
             DataError: what is protected cannot be measured.
         """
         self.run.system.eval()
-        self.before = self.run.gauge.measure(whole=True)
-        self.at_home = self._at_home()
+        if not unfitted(self.run.system):  # what was never fitted cannot answer
+            self.before = self.run.gauge.measure(whole=True)
+            self.at_home = self._at_home()
         self.run.protection.check(self.before)
 
     def end_stage(self, pattern: TrainingPattern, kept: Mapping[str, int | None], more: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from drivetrain.components.fitting import FittingOptimizer, fitting
 from drivetrain.errors import DeclarationError, NonFiniteLossError, listed
+from drivetrain.graph import System
 from drivetrain.training.turns import Turns
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
@@ -46,10 +48,11 @@ class Optimizers:
         models: Sequence[str],
         optimizer: MakeOptimizer | Mapping[str, MakeOptimizer] | None,
         schedule: MakeSchedule | EveryIteration | None,
+        own_truth: Collection[str] = (),
     ) -> None:
         self.turns = turns
         self.by_model = {
-            name: _made(maker_of(optimizer, name, models), name, weights)
+            name: fitted_by(turns.system, name, own_truth) or _made(maker_of(optimizer, name, models), name, weights)
             for name, weights in owned(turns, models).items()
         }
         self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}
@@ -80,10 +83,13 @@ class Optimizers:
         Raises:
             NonFiniteLossError: the norm of the gradient to be clipped is NaN or infinite.
         """
+        optimizers = self.of(models)
+        for optimizer in optimizers.values():
+            if isinstance(optimizer, FittingOptimizer) and optimizer.by_truth:
+                optimizer.step()
         weights = [weight for weight in self.turns.weights(models) if weight.grad is not None]
         if not weights:
             return
-        optimizers = self.of(models)
         if scaler.is_enabled():  # it refuses optimizers that have nothing to step
             optimizers = {name: each for name, each in optimizers.items() if _has_gradient(each)}
         if clip is not None:
@@ -97,6 +103,19 @@ class Optimizers:
         if self._each_iteration:
             for name in optimizers:
                 self.schedules[name].step()
+
+    def fit(self, models: Iterable[str], newest: int) -> tuple[str, ...]:
+        """Fit those of some models that learn by being fitted to what they have gathered; answers who has learned."""
+        own = {name: self.by_model.get(name) for name in models}
+        return tuple(n for n, each in own.items() if isinstance(each, FittingOptimizer) and each.fit(newest))
+
+    def waits(self, models: Iterable[str]) -> bool:
+        """Whether all of some models learn by being fitted, and so not in this iteration."""
+        return not self.steps_now(models)
+
+    def steps_now(self, models: Iterable[str]) -> tuple[str, ...]:
+        """Those of some models whose weights change in every iteration."""
+        return tuple(name for name in models if not isinstance(self.by_model.get(name), FittingOptimizer))
 
     def end_epoch(self) -> None:
         """Step the schedules that count epochs."""
@@ -117,6 +136,14 @@ class Optimizers:
             optimizer.load_state_dict(state["optimizers"][name])
         for name, schedule in self.schedules.items():
             schedule.load_state_dict(state["schedules"][name])
+
+
+def fitted_by(system: System, name: str, own_truth: Collection[str] = ()) -> FittingOptimizer | None:
+    """What makes a model learn that does so by being fitted; None: an optimizer of torch does."""
+    module = fitting(system.component(name))
+    if module is None or (module.has_gradient and name not in own_truth):
+        return None
+    return FittingOptimizer(module, by_truth=name in own_truth)
 
 
 def owned(turns: Turns, models: Iterable[str]) -> dict[str, list[nn.Parameter]]:

@@ -123,6 +123,11 @@ class Runner:
                 self.passes.forward[node.name] += 1
         return values
 
+    def before(self, batch: Batch, turn: tuple[str, ...], again: Callable[[], Batch] | None = None) -> dict[str, Any]:
+        """The values that the models in turn read."""
+        with torch.no_grad():
+            return self._given(batch) | self._frozen(self.split(turn), batch, again)
+
     def count_backward(self, turn: tuple[str, ...], ways: Iterable[tuple[BoundLoss, ...]]) -> None:
         """Note that a gradient went back through the live part, once for each group of losses."""
         for losses in ways:

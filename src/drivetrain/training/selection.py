@@ -63,8 +63,5 @@ def snapshot(system: System, models: Sequence[str]) -> dict[str, dict[str, Tenso
 
 def put_back(system: System, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write weights back in place; optimizers and shared weights keep pointing at the same tensors."""
-    with torch.no_grad():
-        for name, kept in weights.items():
-            own = system.component(name).state_dict()
-            for key, value in kept.items():
-                own[key].copy_(value)
+    for name, kept in weights.items():
+        system.component(name).load_state_dict(kept)

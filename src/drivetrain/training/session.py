@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
-import torch
-
+from drivetrain.components.fitting import unfitted
 from drivetrain.components.foreign import hand_back
 from drivetrain.components.generators import frameworks_drawing_from
 from drivetrain.data import drawing_from
@@ -50,6 +49,8 @@ class Session:
             resumed = self._resume()
             if resumed is None:
                 self.observer.start()
+                if unfitted(self.system):
+                    self.notes["Before training nothing was measured: a model was not fitted yet."] = None
             spent = self.state.seconds
             for number in range(self.state.stage, len(self.run.patterns)):
                 # only now, since tracks that learn apart start from the weights that the stage before kept
@@ -173,9 +174,7 @@ class Session:
         kept = None if path is None else checkpoints.read(path, self.digest, self.run.plan)
         if kept is None:
             return None
-        with torch.no_grad():
-            for name, value in self.system.state_dict().items():
-                value.copy_(kept["weights"][name])
+        self.system.load_state_dict(kept["weights"])
         for name, value in kept["state"].items():
             setattr(self.state, name, Counter(value) if name == "updates" else value)
         self.run.settings = replace(self.run.settings, seed=kept["seed"])  # the order of samples goes on, too

@@ -15,7 +15,7 @@ from drivetrain.evaluation.metrics import Metric
 from drivetrain.graph import System
 from drivetrain.report import plain
 from drivetrain.training.base import State, Track, TrainingPattern
-from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule, maker_of, owned
+from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule, fitted_by, maker_of, owned
 from drivetrain.training.turns import Turns
 
 PRECISIONS = {None: None, "32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -161,7 +161,8 @@ def check_optimizers(
     for stage in tracks:
         models = tuple(dict.fromkeys(name for track in stage for name in track.models))
         for name in owned(Turns(system), models):
-            maker_of(optimizer, name, models)
+            if fitted_by(system, name, {own for track in stage if track.own_truth for own in track.models}) is None:
+                maker_of(optimizer, name, models)
 
 
 def check_until(

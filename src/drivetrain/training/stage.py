@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from drivetrain.components.fitting import unfitted
 from drivetrain.evaluation.change import Measurement
 from drivetrain.training.base import Moment, State, Track
 from drivetrain.training.choosing import choices
@@ -148,7 +149,7 @@ class Stage:
 
     def _judge(self, epoch: int) -> None:
         """Validate, offer the weights of now to be kept, and stop where the requirement holds."""
-        if self.run.validation is None:
+        if self.run.validation is None or unfitted(self.run.system):
             return
         self.run.system.eval()
         measured = self.run.gauge.measure(also=self.run.protection.losses)
@@ -205,5 +206,6 @@ def _optimizers(tracks: Sequence[Track], settings: Settings) -> dict[int, Optimi
     made = {}
     for system in {id(track.system): track.system for track in tracks}.values():
         models = tuple(dict.fromkeys(name for track in tracks if track.system is system for name in track.models))
-        made[id(system)] = Optimizers(Turns(system), models, settings.optimizer, settings.schedule)
+        own_truth = {name for track in tracks if track.system is system and track.own_truth for name in track.models}
+        made[id(system)] = Optimizers(Turns(system), models, settings.optimizer, settings.schedule, own_truth)
     return made

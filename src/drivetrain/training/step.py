@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-from drivetrain.data import Batch
+from drivetrain.components.fitting import fitting, forget
+from drivetrain.data import Batch, take
 from drivetrain.errors import TrainingError
 from drivetrain.graph.execution import describe
+from drivetrain.graph.graph import Constant
 from drivetrain.training.base import State, Track, TrainingPattern
 from drivetrain.training.finite import check_loss
 from drivetrain.training.losses import BoundLoss, named_terms, total
@@ -26,11 +29,13 @@ class Taken(NamedTuple):
         terms: the loss and its named terms, a share of an update each; nothing where no sample could be used.
         learners: the models in turn that its losses ought to reach.
         samples: how many samples it had.
+        used: whether any sample could be used.
     """
 
     terms: dict[str, float]
     learners: frozenset[str]
     samples: int = 0
+    used: bool = True
 
 
 class Step:
@@ -56,13 +61,15 @@ class Step:
         """
         batch = self.runner.usable(read.batch, turn)
         if not batch.size:
-            return Taken({}, frozenset())
+            return Taken({}, frozenset(), used=False)
         self._pay(batch, state)
         if self.place.moves:
             batch = batch.to(self.place.device)
         if self.pattern.perturb is not None:
             batch = self._perturbed(batch, turn)
         again = None if read.again is None else lambda: self.runner.usable(read.again())  # type: ignore[misc]
+        if self.track.own_truth:
+            return Taken(self._shown(batch, turn, again, share), frozenset(), batch.size)
         with self.place.autocast():
             values = self.runner.train(batch, turn, again)
             terms = named_terms(self.track.losses, values, batch)
@@ -75,6 +82,29 @@ class Step:
         counted["loss"] = sum(counted.values())
         shares = {name: value / share for name, value in counted.items()}
         return Taken(shares, self.runner.way_back(turn, judged).intersection(turn), batch.size)
+
+    def _shown(
+        self, batch: Batch, turn: tuple[str, ...], again: Callable[[], Batch] | None, share: int
+    ) -> dict[str, float]:
+        """Show a model that learns by being fitted its inputs and truth; the terms of its loss, once it can answer."""
+        node = self.track.system.graph.node(turn[0])
+        module = fitting(node.component)
+        assert module is not None
+        edge = self.track.truths[0]
+        values = self.runner.before(batch, turn, again)
+        rows = batch.rows([edge])
+        inputs = [
+            argument.value if isinstance(argument, Constant) else values[argument.edge] for argument in node.arguments
+        ]
+        having = inputs if rows is None else [take(value, rows) for value in inputs]
+        module.shown.append(module.examples(tuple(having), batch.values_of(edge, rows)))
+        if not module.is_fitted:
+            return {}
+        with torch.no_grad():
+            terms = named_terms(self.track.losses, self.runner.train(batch, turn, again), batch)
+        counted = {name: float(term) for name, term in terms.items()}
+        counted["loss"] = sum(counted.values())
+        return {name: value / share for name, value in counted.items()}
 
     def _pay(self, batch: Batch, state: State) -> None:
         """Note the truths that are used: those of the losses, and those that stand in for models."""
@@ -90,6 +120,7 @@ class Step:
         kept = [(weight, weight.grad) for weight in self.turns.weights(turn)]
         loss = self.track.losses[0].function if len(self.track.losses) == 1 else self._loss_of
         changed = self.pattern.perturb(self.track.system, batch, loss)  # type: ignore[misc]
+        forget(self.track.system)
         for weight, gradient in kept:
             weight.grad = gradient
         if not isinstance(changed, Mapping):
