@@ -75,7 +75,8 @@ class Gauge:
                     f"its samples have: {listed(fields)}"
                 )
 
-        fields = tuple(dict.fromkeys(field for part in self.data.parts.values() for field in part.fields()))
+        parts = list(self.data.parts.values()) or [self.data.whole]
+        fields = tuple(dict.fromkeys(field for part in parts for field in part.fields()))
         if self.unit is not None and self.unit not in fields:
             raise MissingEdgeError(
                 f"unit='{self.unit}': the data has no such field; its samples have: {listed(fields)}"
