@@ -5,14 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import redirect_stderr
+from functools import partial
+from typing import TypeVar
 
 from drivetrain.report import progress
 
 from .store import Row, Store
 from .trial import Job, run
+
+Task = TypeVar("Task")
 
 
 def run_all(
@@ -30,7 +34,8 @@ def run_all(
     missing = [job for job in jobs if job not in done]
     ended = 0
     title = f"{what}: {len(jobs)} trials, {len(jobs) - len(missing)} before"
-    for row in progress(_trials(reference, missing, workers, deadline, test), title, total=len(missing)):
+    trials = answers(partial(run, reference, test=test), missing, workers, deadline)
+    for row in progress(trials, title, total=len(missing)):
         store.append(row)
         ended += 1
     return len(missing) - ended
@@ -41,22 +46,26 @@ def identity(row: Row) -> Job:
     return Job(row["seed"], row["arm"], row["rate"], row["epochs"])
 
 
-def _trials(reference: str, jobs: Sequence[Job], workers: int, deadline: float | None, test: bool) -> Iterator[Row]:
-    """Rows as they end; no more trials are begun after the deadline."""
-    waiting, running = list(reversed(jobs)), set[Future[Row]]()
+def answers(
+    function: Callable[[Task], Row], tasks: Sequence[Task], workers: int, deadline: float | None
+) -> Iterator[Row]:
+    """Rows as they end, from several processes, without the progress bars of single trainings; the comparison has one.
+
+    No more tasks are begun after the deadline (``time.monotonic``).
+    """
+    waiting, running = list(reversed(tasks)), set[Future[Row]]()
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         while waiting or running:
             if deadline is not None and time.monotonic() > deadline:
                 waiting.clear()
             while waiting and len(running) < workers:
-                running.add(pool.submit(_quietly, reference, waiting.pop(), test))
+                running.add(pool.submit(_quietly, function, waiting.pop()))
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 yield future.result()
 
 
-def _quietly(reference: str, job: Job, test: bool) -> Row:
-    """A trial without the progress bar of its training: the comparison has one of its own."""
+def _quietly(function: Callable[[Task], Row], task: Task) -> Row:
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        return run(reference, job, test=test)
+        return function(task)

@@ -26,12 +26,12 @@ def fit_moved(estimator: Any, output: str, features: Array, outputs: Array, move
     """Fit an estimator to its own outputs, moved along the negative gradient of the end loss.
 
     One step of gradient descent in the space of functions, projected onto what the estimator can be: the moved outputs
-    are the targets of Lee et al. 2015 ("Difference target propagation", eq. 5: the local target of the last layer is
+    are the targets of Lee et al. 2015 ("Difference target propagation": the local target of the last layer is
     its output minus a step along the gradient of the loss), here taken at the estimator's own output, where the rest of
     the system is differentiated exactly. A boosted model keeps what it has and adds stages that are fitted to the moves
-    (Friedman 2001, algorithm 1). Regressors are moved in standard deviations of their output; probabilities in
-    probability and back to the nearest distribution (Duchi et al. 2008, figure 1); margins are moved, and their softmax
-    or sigmoid is the distribution.
+    (Friedman 2001, "Greedy function approximation"). Regressors are moved in standard deviations of their output;
+    probabilities in probability and back to the nearest distribution (Duchi et al. 2008); margins are moved, and their
+    softmax or sigmoid is the distribution.
     """
     if not is_classifier(estimator):
         spread = outputs.std(axis=0)
@@ -61,7 +61,7 @@ def distributions(outputs: Array, moves: Array, output: str) -> Array:
 
 
 def on_the_simplex(points: Array) -> Array:
-    """The nearest distribution to each row (Duchi et al. 2008, figure 1)."""
+    """The nearest distribution to each row (Duchi et al. 2008, "Efficient projections onto the l1-ball")."""
     ordered = -np.sort(-points, axis=1)
     excess = (np.cumsum(ordered, axis=1) - 1) / np.arange(1, points.shape[1] + 1)
     kept = (ordered > excess).sum(axis=1)

@@ -26,7 +26,7 @@ def engine_of(executor: Any) -> Any:
     if executor == "processes":
         return over_processes()
     if isinstance(executor, str) and executor:
-        return over_machines(executor)
+        return over_machines(None if executor == "ray" else executor)
     raise DeclarationError(
         f'executor={executor!r}: what fits: a number of processes, "ray", the address of a Ray cluster such as '
         f'"ray://HOST:10001", or an engine: a function of (function, tasks) that yields answers'

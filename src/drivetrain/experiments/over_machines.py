@@ -11,12 +11,12 @@ Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
 
-def over_machines(address: str) -> Callable[[Callable[[Task], Answer], Sequence[Task]], Iterator[Answer]]:
+def over_machines(address: str | None) -> Callable[[Callable[[Task], Answer], Sequence[Task]], Iterator[Answer]]:
     """An engine that runs one task per core of a Ray cluster; a machine that is lost has its tasks done by another.
 
     Args:
         address: ``"auto"`` for the cluster that this machine belongs to, ``"ray://HOST:10001"`` for one far away,
-            ``"local"`` for a new one of this machine's cores.
+            ``"local"`` for a new one of this machine's cores; None for the first if there is one, else the last.
 
     Raises:
         DrivetrainError: Ray is not installed.

@@ -123,7 +123,7 @@ class Runs:
             connection.execute(runs.update().where(runs.c.key == key).values(row))
 
     def measure(self, key: str, values: Sequence[tuple[str, int, float]]) -> None:
-        """Write measurements, (name, step, value) each, in one transaction; the newest value of a step stands."""
+        """Write measurements, (name, step, value) each, in one transaction; what a step has already stands."""
         rows = {(name, step): value if value == value and abs(value) != float("inf") else None
                 for name, step, value in values}  # fmt: skip
         with self.database.write() as connection:

@@ -63,8 +63,8 @@ def select(
         objectives: costs to weigh against the metric: ``"size"``, ``"latency"``, or facts of the candidates.
         executor: where to run: default: here, and by worker processes where that pays; a number of processes;
             ``"ray"``, or the address of a Ray cluster; or an engine of your own.
-        store: where finished evaluations and outputs are kept, so that a search that was stopped goes on: a folder, a
-            store or the URL of one; None keeps nothing.
+        store: where finished evaluations and outputs are kept, so that a search that was stopped goes on: a folder,
+            or an object with ``find`` and ``add``; None keeps nothing.
         memory: bytes of outputs that are kept in memory; further ones are kept on disk.
         batch_size: samples that are run at once.
         unit: the field whose values are independent; intervals are over these.
