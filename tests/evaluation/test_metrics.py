@@ -210,3 +210,7 @@ def test_better_knows_which_way_is_up_and_distrusts_nan() -> None:
     assert Metric(found).better(0.2, 0.1)
     assert Metric(found).better(0.2, math.nan)
     assert not Metric(found).better(math.nan, 0.1)
+
+
+def test_a_metric_without_a_name_is_called_metric() -> None:
+    assert Metric(lambda prediction, truth: prediction == truth).name == "metric"

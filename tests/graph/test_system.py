@@ -308,6 +308,41 @@ def test_a_pickled_system_answers_the_same() -> None:
     assert torch.equal(answers(pickle.loads(pickle.dumps(net))), answers(net))
 
 
+def test_functions_without_an_importable_name_are_pickled_by_value() -> None:
+    shift = 2.0
+    encoder = component("encoder", nn.Linear(2, 2), "x -> h", from_truth=lambda truth: truth + shift)
+
+    @component("h -> y")
+    def moved(h: Tensor) -> Tensor:
+        return h + shift
+
+    @system
+    def net(x: Tensor) -> Tensor:
+        return moved(encoder(x))
+
+    twin = pickle.loads(pickle.dumps(net))
+    assert torch.equal(twin(torch.ones(1, 2)), net(torch.ones(1, 2)))
+    assert twin.component("encoder").from_truth["h"](1.0) == 3.0
+    assert copy.deepcopy(net).component("moved").thing is moved.thing
+
+
+def test_the_system_of_a_script_runs_in_a_process_that_does_not_know_the_script(tmp_path: Path) -> None:
+    script = (
+        "import cloudpickle, sys\n"
+        "from drivetrain import component, system\n"
+        "@component('x -> y')\n"
+        "def doubled(x):\n"
+        "    return 2 * x\n"
+        "@system\n"
+        "def net(x):\n"
+        "    return doubled(x)\n"
+        "open(sys.argv[1], 'wb').write(cloudpickle.dumps(net))\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "net"], check=True)
+    assert pickle.loads((tmp_path / "net").read_bytes())(3) == 6
+
+
 @pytest.mark.slow
 def test_a_spawned_worker_runs_the_system(tmp_path: Path) -> None:
     net = join()

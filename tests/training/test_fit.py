@@ -141,6 +141,16 @@ def test_a_requirement_that_holds_from_the_start_trains_nothing(example):
 # -- options
 
 
+def test_stages_after_the_one_that_reached_what_was_asked_for_do_not_run(example):
+    pattern = Stages(SimultaneousEndLoss(example.end), PartialEndLoss("reader", example.end))
+    wanted = {"word": 1e9}
+    data = example.data
+    report = fit(example.system, data, pattern, epochs=(2, 3), validation=data, metric={"word": ERROR}, until=wanted)
+    assert len(report.kept) == 1
+    assert report.verdict.count("The required quality was reached before training (epoch 0 of 2 of stage 1") == 1
+    assert "Not run at all: partial end-loss" in report.verdict
+
+
 def test_a_callback_may_stop_training(example):
     calls = []
 

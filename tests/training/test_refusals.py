@@ -338,11 +338,36 @@ class Untouched(torch.utils.data.Dataset):
             "a whole number of iterations, at least one, found every=1.5",
         ),
         (lambda loss: AlternatingEndLoss(loss, order=5), "order is a list of models such as encoder, reader, found 5"),
+        (
+            lambda loss: AlternatingEndLoss(loss, order=lambda: "reader"),
+            "a function of the state to a model's name; what",
+        ),
+        (
+            lambda loss: SimultaneousEndLoss(loss, perturb=lambda batch: batch),
+            r"called as perturb\(system, batch, loss\)",
+        ),
+        (
+            lambda loss: SimultaneousEndLoss(lambda batch: 0),
+            r"loss on '.*' is called as loss\(prediction, truth\); what",
+        ),
     ],
 )
 def test_patterns_that_mean_nothing_are_refused_before_data_is_touched(example, pattern, words):
     with pytest.raises(DeclarationError, match=words):
         fit(example.system, Untouched(), pattern(torch.nn.functional.mse_loss), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"schedule": torch.optim.lr_scheduler.StepLR}, "a function of an optimizer alone: schedule=lambda optimizer"),
+        ({"optimizer": lambda: None}, "a function of the weights of one model: optimizer=lambda weights"),
+        ({"callbacks": [lambda: None]}, "a function of the state: callbacks="),
+    ],
+)
+def test_functions_that_cannot_be_called_as_they_will_be_are_refused_before_data_is_touched(example, options, words):
+    with pytest.raises(DeclarationError, match=words):
+        fit(example.system, Untouched(), SimultaneousEndLoss(example.end), epochs=1, **options)
 
 
 def test_an_impossible_device_is_refused_before_data_is_touched(example):

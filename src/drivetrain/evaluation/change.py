@@ -81,4 +81,4 @@ def change(name: str, metric: Metric | None, before: Measurement, after: Measure
 
 def number(value: float) -> str:
     """A value as a table shows it."""
-    return "-" if isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+    return "-" if isnan(value) else f"{value:z.3f}" if abs(value) < 100 else f"{value:.1f}"

@@ -24,7 +24,7 @@ class Metric:
             of zero. A ``torchmetrics.Metric`` fits too.
         edge: the edge that it judges; not needed where the system has one output.
         higher_is_better: False for errors and distances.
-        name: what a table calls it; the function's own name unless said otherwise.
+        name: what a table calls it; the function's own name unless said otherwise, "metric" where it has none.
 
     Example:
         >>> def accuracy(prediction, truth):
@@ -164,4 +164,5 @@ def _called(thing: Any) -> str:
         thing = thing.func
     if isinstance(thing, Metric):
         return f"Metric({thing.name})"
-    return getattr(thing, "__name__", None) or (type(thing).__name__ if callable(thing) else repr(thing))
+    name = getattr(thing, "__name__", None) or (type(thing).__name__ if callable(thing) else repr(thing))
+    return "metric" if name == "<lambda>" else name

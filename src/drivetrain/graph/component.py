@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from drivetrain.errors import NameTakenError, SignatureError, listed
+from drivetrain.graph.by_value import packed, unpacked
 from drivetrain.graph.signature import Port, Signature, is_name
 from drivetrain.graph.symbol import draw, is_drawn
 
@@ -75,6 +76,13 @@ class Component(nn.Module):
         if is_drawn(values, constants):
             return draw(self, values, constants)
         return super().__call__(*values, **constants)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "from_truth": {edge: packed(encode) for edge, encode in self.from_truth.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        encoders = {edge: unpacked(encode) for edge, encode in state["from_truth"].items()}
+        super().__setstate__({**state, "from_truth": encoders})  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.signature}  [{type(self.thing).__name__}]"

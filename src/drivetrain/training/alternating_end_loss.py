@@ -9,6 +9,7 @@ from typing import Any
 from drivetrain.errors import DeclarationError, listed
 from drivetrain.graph import System
 from drivetrain.training.base import Perturb, State, Track, TrainingPattern, end_loss_track, named_models
+from drivetrain.training.calling import check_takes
 from drivetrain.training.merged_loss import check_branches, check_fork
 
 BRANCHES = "branches"
@@ -54,6 +55,10 @@ class AlternatingEndLoss(TrainingPattern):
             return self._branches(system, asker)
         if self.trunk_every != 1:
             raise DeclarationError(f'{asker}: trunk_every belongs to order="branches", found order={self.order!r}')
+        if callable(self.order):
+            check_takes(
+                self.order, 1, f"{asker}: order is a list of models, or a function of the state to a model's name"
+            )
         if self.order is None or callable(self.order):
             return (end_loss_track(system, self.loss, None, asker),)
         if not isinstance(self.order, list | tuple) or not self.order:

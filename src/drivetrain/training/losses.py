@@ -14,6 +14,7 @@ from drivetrain.data import Batch, take
 from drivetrain.errors import DeclarationError, MissingEdgeError, TrainingError, UnknownNameError, listed
 from drivetrain.graph import System
 from drivetrain.graph.execution import describe
+from drivetrain.training.calling import check_takes
 
 LossFunction = Callable[[Any, Any], Any]
 
@@ -172,4 +173,5 @@ def _on_edge(system: System, edge: str, loss: Any, asker: str) -> BoundLoss:
         raise DeclarationError(
             f"{asker}: the loss on '{edge}' is {type(loss).__name__}; it is a function of (prediction, truth)"
         )
+    check_takes(loss, 2, f"{asker}: the loss on '{edge}' is called as loss(prediction, truth)")
     return BoundLoss(edge, loss, (edge,), by_edge=False)

@@ -52,7 +52,7 @@ class Session:
                 if unfitted(self.system):
                     self.notes["Before training nothing was measured: a model was not fitted yet."] = None
             spent = self.state.seconds
-            for number in range(self.state.stage, len(self.run.patterns)):
+            while (number := self.state.stage) < len(self.run.patterns):
                 # only now, since tracks that learn apart start from the weights that the stage before kept
                 tracks = self.run.patterns[number].tracks(self.system)
                 self._run_stage(number, tracks, resumed, started - spent)

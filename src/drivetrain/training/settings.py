@@ -15,6 +15,7 @@ from drivetrain.evaluation.metrics import Metric
 from drivetrain.graph import System
 from drivetrain.report import plain
 from drivetrain.training.base import State, Track, TrainingPattern
+from drivetrain.training.calling import check_takes
 from drivetrain.training.optimizers import Clip, EveryIteration, MakeOptimizer, MakeSchedule, fitted_by, maker_of, owned
 from drivetrain.training.turns import Turns
 
@@ -107,6 +108,11 @@ def check_options(settings: Settings) -> None:
             f"schedule={schedule!r}: it is a function from an optimizer to a torch scheduler, since every model has an "
             f"optimizer of its own: schedule=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 10)"
         )
+    if schedule is not None:
+        example = "schedule=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 10)"
+        check_takes(schedule, 1, f"schedule is a function of an optimizer alone: {example}")
+    for callback in settings.callbacks:
+        check_takes(callback, 1, "a callback is a function of the state: callbacks=[lambda state: print(state.epoch)]")
 
 
 def checkpoint_at(place: Any) -> Path | None:
@@ -131,6 +137,8 @@ def check_perturbations(patterns: Sequence[TrainingPattern]) -> None:
             raise DeclarationError(
                 f"{pattern.name}: perturb={pattern.perturb!r}; it is a function: perturb(system, batch, loss) -> batch"
             )
+        if pattern.perturb is not None:
+            check_takes(pattern.perturb, 3, f"{pattern.name}: perturb is called as perturb(system, batch, loss)")
 
 
 def check_optimizers(
@@ -151,6 +159,9 @@ def check_optimizers(
                 f"optimizer={_told(each)}: it is a function from weights to a torch optimizer, since every model has "
                 f"one of its own: optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
             )
+        if each is not None:
+            example = "optimizer=lambda weights: torch.optim.SGD(weights, lr=0.1)"
+            check_takes(each, 1, f"optimizer is a function of the weights of one model: {example}")
     if not isinstance(optimizer, Mapping):
         return
     for name in optimizer:

@@ -76,8 +76,9 @@ class Step:
         counted = {name: float(term.detach()) for name, term in terms.items()}
         check_loss(counted, values, self.turns, f"in iteration {state.iteration + 1} of {self.pattern.name}")
         judged = tuple(loss for loss in self.track.losses if _has(batch, loss))
-        if total(terms).requires_grad:
-            self.pattern.gradients(terms, self.track, lambda loss: self.place.scaler.scale(loss / share))
+        if any(term.requires_grad for term in terms.values()):
+            scale = self.place.scaler.scale
+            self.pattern.gradients(terms, self.track, lambda loss: scale(loss if share == 1 else loss / share))
             self.runner.count_backward(turn, self.pattern.ways_back(judged))
         counted["loss"] = sum(counted.values())
         shares = {name: value / share for name, value in counted.items()}
