@@ -64,6 +64,12 @@ def test_the_loops_that_are_timed_compute_the_same_numbers(
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
+def test_selecting_answers_the_numbers_of_the_usual_script(tmp_path: Path) -> None:
+    (record,) = _run("select_speed", tmp_path)  # it compares the values of all combinations itself
+    ratios = {ratio["contestant"]: ratio["median"] for ratio in record["ratios"]}
+    assert ratios["select, recorded in the store"] < 1.0
+
+
 def test_a_missed_claim_is_said_and_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

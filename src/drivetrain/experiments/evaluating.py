@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
 
@@ -28,14 +28,14 @@ class Evaluating:
 
     Args:
         passes: what runs them.
-        records: where finished ones are kept; None keeps them in this process alone.
+        records: where finished ones are kept; without any they are kept in this process alone.
         engine: other processes or machines; None begins here and goes over to processes where that pays.
         folder: where outputs are kept that other processes read.
         deadline: when no further combination is begun, as ``time.monotonic`` counts.
     """
 
     def __init__(
-        self, passes: Passes, records: Records | None, engine: Engine | None, folder: Path | None, deadline: float
+        self, passes: Passes, records: Sequence[Records], engine: Engine | None, folder: Path | None, deadline: float
     ) -> None:
         self.passes, self.records, self.deadline = passes, records, deadline
         self.candidates: Candidates = passes.candidates
@@ -57,11 +57,12 @@ class Evaluating:
 
     def recall(self, combination: Combination) -> bool:
         """Whether the values of a combination are known, here or from the records."""
-        if combination not in self.values and self.records is not None:
-            found = self.records.find(self.key(combination))
+        for records in self.records if combination not in self.values else ():
+            found = records.find(self.key(combination))
             if found is not None and set(found) >= set(self.passes.metrics):
                 self.values[combination] = found
                 self.remembered += 1
+                break
         return combination in self.values
 
     def evaluate(self, combinations: Sequence[Combination], bar: Progress[None]) -> None:
@@ -75,9 +76,9 @@ class Evaluating:
         for chunk, tasks in self._waves(new):
             if self.late and self.values:
                 return
-            for finished, sums in self._finished(tasks):
-                self._record(finished, sums)
-                bar.advance(note=self._note())
+            for finished in self._finished(tasks):
+                self._record(finished)
+                bar.advance(len(finished), note=self._note())
             done = len(self.values) - before
             if self._automatic and not self.workers and (os.cpu_count() or 1) > 1:
                 left = (len(new) - done) * (time.monotonic() - begin) / max(1, done)
@@ -109,13 +110,14 @@ class Evaluating:
             taken, chunks = chunks[:several], chunks[several:]
             yield [one for chunk in taken for one in chunk], [Task(s, chunk) for chunk in taken for s in shards]
 
-    def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Combination, Sums]]:
+    def _finished(self, tasks: Sequence[Task]) -> Iterator[dict[Combination, Sums]]:
         """Combinations of which all shards are there, as soon as they are."""
         missing = Counter(combination for task in tasks for combination in task.combinations)
         total: dict[Combination, Sums] = {}
         for answer in self._run(tasks):
             self.account.add(answer.account)
             check_forms(self.candidates, self.account.forms)
+            whole: dict[Combination, Sums] = {}
             for combination, sums in zip(answer.task.combinations, answer.sums, strict=True):
                 added = total.setdefault(combination, {})
                 for name, (above, below) in sums.items():
@@ -123,14 +125,20 @@ class Evaluating:
                     added[name] = (old[0] + above, old[1] + below)
                 missing[combination] -= 1
                 if not missing[combination]:
-                    yield combination, total.pop(combination)
+                    whole[combination] = total.pop(combination)
+            if whole:
+                yield whole
 
-    def _record(self, combination: Combination, sums: Sums) -> None:
-        ratios = {name: above / below if below else nan for name, (above, below) in sums.items()}
-        values: Values = {name: None if isnan(value) else value for name, value in ratios.items()}
-        self.values[combination] = values
-        if self.records is not None:
-            self.records.add(self.key(combination), self.candidates.labels(combination), values)
+    def _record(self, finished: Mapping[Combination, Sums]) -> None:
+        for combination, sums in finished.items():
+            ratios = {name: above / below if below else nan for name, (above, below) in sums.items()}
+            values: Values = {name: None if isnan(value) else value for name, value in ratios.items()}
+            self.values[combination] = values
+            for records in self.records:
+                records.add(self.key(combination), self.candidates.labels(combination), values)
+        for records in self.records:
+            if hasattr(records, "flush"):
+                records.flush()
 
     def _hire(self) -> None:
         memo = self.passes.memo

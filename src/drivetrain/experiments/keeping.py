@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DeclarationError
 from drivetrain.evaluation.metrics import Metric
 from drivetrain.experiments.candidates import Candidates
 from drivetrain.experiments.journal import Journal, Records
 
+if TYPE_CHECKING:
+    from drivetrain.experiments.recording import Recording
 
-def kept_in(store: Any, candidates: Candidates, metrics: Mapping[str, Metric]) -> tuple[Records | None, Path | None]:
+
+def kept_in(store: Any) -> tuple[Records | None, Path | None]:
     """The records and the folder of outputs that an option names.
 
     Args:
         store: None; a folder; or records of the user's own, with ``find`` and ``add``.
-        candidates: what is selected from.
-        metrics: what is measured.
 
     Raises:
         DeclarationError: it is none of these.
@@ -28,10 +29,34 @@ def kept_in(store: Any, candidates: Candidates, metrics: Mapping[str, Metric]) -
     if isinstance(store, str | Path):
         folder = Path(store)
         if folder.is_file():
-            raise DeclarationError(f"store={str(store)!r} is a file; name a folder")
+            raise DeclarationError(
+                f"store={str(store)!r} is a file; name a folder. A database belongs to an experiment: "
+                f"experiment=Experiment('NAME', store={str(store)!r})"
+            )
         return Journal(folder / "evaluations.jsonl"), folder / "outputs"
     if hasattr(store, "find") and hasattr(store, "add"):
         return store, None
     raise DeclarationError(
         f"store={store!r}: what fits: a folder, or records with find(key) and add(key, labels, values)"
     )
+
+
+def recorded_by(
+    experiment: Any, candidates: Candidates, metrics: Mapping[str, Metric], data: Any, seed: int
+) -> Recording | None:
+    """The records in the store of an experiment, if one is named.
+
+    Raises:
+        DeclarationError: it is something else.
+    """
+    if experiment is None:
+        return None
+    from drivetrain.experiments.experiment import Experiment
+    from drivetrain.experiments.recording import Recording
+
+    if not isinstance(experiment, Experiment):
+        raise DeclarationError(
+            f"experiment={experiment!r} is a {type(experiment).__name__}; "
+            f"write experiment=Experiment({candidates.system.name!r})"
+        )
+    return Recording(experiment, candidates, metrics, data, seed)

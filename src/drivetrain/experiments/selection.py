@@ -12,7 +12,7 @@ from drivetrain.evaluation.metrics import metrics_by_edge
 from drivetrain.experiments.candidates import Candidates, Combination
 from drivetrain.experiments.evaluating import Evaluating
 from drivetrain.experiments.executors import engine_of
-from drivetrain.experiments.keeping import kept_in
+from drivetrain.experiments.keeping import kept_in, recorded_by
 from drivetrain.experiments.memo import Memo
 from drivetrain.experiments.objectives import check_objectives
 from drivetrain.experiments.passes import Passes
@@ -39,6 +39,7 @@ def select(
     objectives: Sequence[str] = (),
     executor: Any = None,
     store: Any = None,
+    experiment: Any = None,
     memory: int = 1 << 30,
     batch_size: int = 64,
     unit: str | None = None,
@@ -65,6 +66,8 @@ def select(
             ``"ray"``, or the address of a Ray cluster; or an engine of your own.
         store: where finished evaluations and outputs are kept, so that a search that was stopped goes on: a folder,
             or an object with ``find`` and ``add``; None keeps nothing.
+        experiment: an ``Experiment``, in whose store every evaluated combination becomes a version of the system with
+            what was measured on it; a search that was stopped goes on from there, too.
         memory: bytes of outputs that are kept in memory; further ones are kept on disk.
         batch_size: samples that are run at once.
         unit: the field whose values are independent; intervals are over these.
@@ -83,7 +86,9 @@ def select(
     space = Space(offered.sizes, offered.links)
     chosen, most = _plan(space, strategy, budget)
     deadline = inf if seconds is None else begin + seconds
-    records, folder = kept_in(store, offered, metrics)
+    journal, folder = kept_in(store)
+    recording = recorded_by(experiment, offered, metrics, data, seed)
+    records = [one for one in (journal, recording) if one is not None]
     shards = Shards(offered.system, data, metrics, batch_size, unit, SHARDS)
     passes = Passes(offered, shards, metrics, unit, seed, Memo(folder, memory))
     engine = engine_of(executor)
@@ -96,8 +101,13 @@ def select(
     with progress(most, f"selecting versions of {offered.system.name}", shown=show_progress) as bar:
         stopped = _search(evaluating, chosen.search(space, most, seed), name, sign, most, bar)
     report = summary(evaluating, space, type(chosen).__name__, stopped, wanted, test, seed, begin)
-    if records is not None and hasattr(records, "close"):
-        records.close()
+    if recording is not None:
+        recording.record(report.best, {name: report.value}, data)
+        if report.test:
+            recording.record(report.best, report.test, test)
+    for one in records:
+        if hasattr(one, "close"):
+            one.close()
     return report
 
 
