@@ -48,8 +48,8 @@ class Source(ABC):
 
 def chunks(order: Tensor, size: int, start: int) -> Iterator[Tensor]:
     """An order cut into batches, from one of them on."""
-    for begin in range(start * size, len(order), size):
-        yield order[begin : begin + size]
+    if start * size < len(order):
+        yield from order[start * size :].split(size)
 
 
 def keys_of(value: Any) -> list[Hashable]:

@@ -61,7 +61,9 @@ class Table(Source):
                     values[name] = take(column, having[having >= 0])
                     if (having < 0).any():
                         present[name] = (having >= 0).nonzero().flatten()
-            yield Batch(values, len(rows), [self.ids[row] for row in rows.tolist()], present=present)
+            numbers = rows.tolist()
+            ids = numbers if isinstance(self.ids, range) else [self.ids[row] for row in numbers]
+            yield Batch(values, len(rows), ids, present=present)
 
     def _column(self, name: str, value: Any, ragged: bool) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":

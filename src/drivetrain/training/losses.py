@@ -79,7 +79,8 @@ class BoundLoss:
                 f"(predictions {describe(predictions)}, truths {describe(truths)})"
             )
             raise
-        return {name: self.weight * term for name, term in self._named(answer).items()}
+        named = self._named(answer)
+        return named if self.weight == 1.0 else {name: self.weight * term for name, term in named.items()}
 
     def _named(self, answer: Any) -> dict[str, Tensor]:
         terms = answer if isinstance(answer, Mapping) else {"": answer}
@@ -95,7 +96,7 @@ class BoundLoss:
                     f"{called} on {listed(self.edges)} answered {describe(term)}; a loss answers a scalar tensor "
                     f"or a dict of named scalar tensors, so reduce it with .mean()"
                 )
-        return {name: term.reshape(()) for name, term in terms.items()}
+        return {name: term.reshape(()) if term.ndim else term for name, term in terms.items()}
 
 
 def bind(system: System, loss: Any, asker: str) -> tuple[BoundLoss, ...]:
@@ -134,8 +135,8 @@ def named_terms(losses: tuple[BoundLoss, ...], values: Mapping[str, Any], batch:
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:
     """The sum of the terms."""
-    values = list(terms.values())
-    return values[0] if len(values) == 1 else torch.stack([value.to(values[0].dtype) for value in values]).sum()
+    first, *others = terms.values()
+    return torch.stack([first, *(value.to(first.dtype) for value in others)]).sum() if others else first
 
 
 def check_truths(losses: tuple[BoundLoss, ...], fields: tuple[str, ...], asker: str) -> None:

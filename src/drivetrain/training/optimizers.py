@@ -55,15 +55,19 @@ class Optimizers:
             name: fitted_by(turns.system, name, own_truth) or _made(maker_of(optimizer, name, models), name, weights)
             for name, weights in owned(turns, models).items()
         }
-        self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}
+        self._owners: dict[tuple[str, ...], dict[str, Optimizer]] = {}  # found once: turns change in every iteration
+        self._counted: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._each_iteration = isinstance(schedule, EveryIteration)
         make = schedule.make if isinstance(schedule, EveryIteration) else schedule
         self.schedules = {} if make is None else {name: _scheduled(make, opt) for name, opt in self.by_model.items()}
 
     def counted(self, models: Iterable[str]) -> tuple[str, ...]:
         """The names under which an update of some models counts: of weights declared twice the first name."""
-        names = (name if name in self.by_model else owner for name in models for owner in self.of((name,)))
-        return tuple(dict.fromkeys(names))
+        asked = tuple(models)
+        if asked not in self._counted:
+            names = (name if name in self.by_model else owner for name in asked for owner in self.of((name,)))
+            self._counted[asked] = tuple(dict.fromkeys(names))
+        return self._counted[asked]
 
     def of(self, models: Iterable[str]) -> dict[str, Optimizer]:
         """The optimizers that own weights of these models."""
