@@ -22,11 +22,15 @@ class Outcome:
         quality: on test data, by the measure that the table names; better upwards.
         calls: answers of the program, or of the solver, for one sample, during training.
         seconds: of the training.
+        curve: calls so far and quality, after each epoch.
+        distinct: how many of the calls asked something new, where that is known.
     """
 
     quality: float
     calls: int
     seconds: float
+    curve: tuple[tuple[int, float], ...] = ()
+    distinct: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,15 @@ def report(
     console = Console(width=140)
     seeds = len(outcomes[against])
     table = Table(title=title, caption=f"mean of {seeds} paired seeds; 95 % interval (bootstrap over seeds)")
-    for column in ("contestant", quality, "interval", f"minus {against}", "interval", "calls", "seconds"):
+    for column in ("contestant", quality, "interval", f"minus {against}", "interval", "calls", "distinct", "seconds"):
         table.add_column(column, justify="left" if column == "contestant" else "right")
     for name, runs in outcomes.items():
         mean, low, high = interval([run.quality for run in runs])
         gap, gap_low, gap_high = difference(outcomes, name, against)
         table.add_row(
             name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}", f"{gap:+.4f}", f"{gap_low:+.4f} to {gap_high:+.4f}",
-            f"{np.mean([run.calls for run in runs]):,.0f}", f"{np.mean([run.seconds for run in runs]):.2f}",
+            f"{np.mean([run.calls for run in runs]):,.0f}", f"{np.mean([run.distinct for run in runs]):,.0f}",
+            f"{np.mean([run.seconds for run in runs]):.2f}",
         )  # fmt: skip
     for name, reason in not_measured.items():
         table.add_row(name, "not measured", reason)

@@ -15,9 +15,11 @@ from drivetrain.gradients import (
     Call,
     Expected,
     FiniteDifferences,
+    Interpolated,
     Perturbed,
     ScoreFunction,
     StraightThrough,
+    Surrogate,
 )
 from drivetrain.gradients.base import Tensors
 from drivetrain.gradients.conformance import QUESTIONS, examine
@@ -34,6 +36,10 @@ OURS = [
     Expected(),
     Expected(changes="gradient"),
     Expected(samples=9, remember=0),
+    Interpolated(),
+    Interpolated(independent=False),
+    Surrogate(),
+    Surrogate(samples=0),
     Automatic(),
 ]
 
@@ -66,7 +72,7 @@ class WithItsOwnRandomness(AbstractEstimator):
 
 
 def test_a_biased_estimator_that_hides_its_cost_is_told_so() -> None:
-    with pytest.raises(AssertionError, match="fails 2 of 13") as failure:
+    with pytest.raises(AssertionError, match="fails 2 of 15") as failure:
         examine(TwiceTooLarge())
     assert "mean gradient of values is off" in str(failure.value)
     assert "calls(4) declares 16, and the code ran 17 times" in str(failure.value)

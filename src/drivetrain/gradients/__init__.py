@@ -5,11 +5,13 @@ from drivetrain.gradients.differentiable import Automatic, differentiable
 from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
 from drivetrain.gradients.gradient_report import GradientReport, gradient_report
+from drivetrain.gradients.interpolated import Interpolated
 from drivetrain.gradients.perturbed import Perturbed
 from drivetrain.gradients.relaxed import RelaxedComponent, relaxed
 from drivetrain.gradients.score_function import ScoreFunction
 from drivetrain.gradients.spsa import SPSA
 from drivetrain.gradients.straight_through import StraightThrough
+from drivetrain.gradients.surrogate import Surrogate
 
 __all__ = [
     "SPSA",
@@ -20,10 +22,12 @@ __all__ = [
     "Expected",
     "FiniteDifferences",
     "GradientReport",
+    "Interpolated",
     "Perturbed",
     "RelaxedComponent",
     "ScoreFunction",
     "StraightThrough",
+    "Surrogate",
     "differentiable",
     "gradient_report",
     "relaxed",

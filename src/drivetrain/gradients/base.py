@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 from drivetrain.gradients.call import Call, Form, Run, Tensors
+from drivetrain.gradients.memory import Memory
 from drivetrain.gradients.refusals import refuse_ragged, refuse_systems, refuse_weights
 from drivetrain.graph.component import Component
 
@@ -20,11 +21,15 @@ class AbstractEstimator(ABC):
     """What stands in for the gradient of code that has none.
 
     To write one: a frozen dataclass with ``pull_back`` and ``calls``, which passes ``gradients/conformance.py``. Draw
-    from torch's global generator alone, so that ``torch.manual_seed`` rules and checkpoints restore it.
+    from torch's global generator alone, so that ``torch.manual_seed`` rules and checkpoints restore it; keep what is to
+    last from call to call in ``call.memory`` alone.
     """
 
     faithful: ClassVar[bool] = True
     """Whether, on smooth code and with small steps, its expectation is the true gradient."""
+
+    learns: ClassVar[bool] = False
+    """Whether it comes near the true gradient of smooth code by and by, from the answers that it has seen."""
 
     why: ClassVar[str] = "given"
     """Why this one."""
@@ -79,7 +84,7 @@ class DifferentiableComponent(Component):
         wrapped: the component itself.
         method: the estimator.
         why: why this estimator.
-        memory: what the estimator keeps from call to call.
+        memory: what the estimator keeps from call to call; part of ``state_dict``, so that checkpoints hold it.
     """
 
     def __init__(self, component: Component, method: AbstractEstimator) -> None:
@@ -90,7 +95,7 @@ class DifferentiableComponent(Component):
         self.wrapped = component
         self.method = method
         self.why = method.why
-        self.memory: dict[str, Any] = {}
+        self.memory = Memory()
         self._settled = self._checked = False
         self._form: Form | None = None
 
@@ -110,7 +115,7 @@ class DifferentiableComponent(Component):
         moved = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
         if not moved or not torch.is_grad_enabled():
             return self.wrapped.runs(*values, **constants)
-        run = Run(self.wrapped, self.memory, structure, leaves, moved)
+        run = Run(self.wrapped, self.memory.content, structure, leaves, moved)
         live = tuple(leaves[i] for i in moved)
         if self._changes_value and self._form is not None:
             return run.answer(self.method.value(run.recalled(self._form).at(live)))

@@ -28,6 +28,7 @@ class Call:
         outputs: the floating-point outputs.
         input_names: the port behind each of ``inputs``.
         floats: name and shape of every floating-point input, those without need of a gradient too.
+        context: the values of those without.
         others: everything else that the code was given, if that is plain (numbers, words); ``None`` if it is data.
         memory: what the estimator keeps for this component from call to call; plain data and tensors.
     """
@@ -38,6 +39,7 @@ class Call:
     outputs: Tensors
     input_names: tuple[str, ...]
     floats: tuple[tuple[str, torch.Size], ...]
+    context: Tensors = ()
     others: tuple[Any, ...] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
@@ -127,7 +129,10 @@ class Run:
             if all(leaf is None or isinstance(leaf, bool | int | float | str) for leaf in others)
             else None
         )
-        return Call(self.component.name, self.function, self.inputs, outputs, moved, floats, plain, self.memory)
+        context = tuple(leaf for i, leaf in enumerate(self.leaves) if _is_float(leaf) and i not in self.moved)
+        return Call(
+            self.component.name, self.function, self.inputs, outputs, moved, floats, context, plain, self.memory
+        )
 
     def form(self) -> Form:
         """How the answer is built, for passes that answer something in its place.

@@ -30,9 +30,8 @@ def remembered(call: Call, rows: list[Tensor], limit: int) -> Tensors | None:
     if call.others is None or math.prod(classes) > limit:
         return None
     key = {"classes": classes, "others": list(call.others)}
-    if call.memory.get("key") != key:
-        call.memory.clear()
-        call.memory.update(key=key, answers=_all(call, classes))
+    if call.memory.get("asked") != key:
+        call.memory.update(asked=key, answers=_all(call, classes))
     answers: list[Tensor] | None = call.memory["answers"]
     return None if answers is None else tuple(a.to(x) for a, x in zip(answers, call.outputs, strict=True))
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from drivetrain.errors import ComponentError, listed
 from drivetrain.gradients.base import AbstractEstimator, Call, Tensors
+from drivetrain.gradients.pairing import paired_input
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,4 @@ class StraightThrough(AbstractEstimator):
             self._input_of(call, output.shape)
 
     def _input_of(self, call: Call, shape: torch.Size) -> str:
-        fitting = [name for name, size in call.floats if size == shape and self.input in (None, name)]
-        if len(fitting) == 1:
-            return fitting[0]
-        inputs = listed(f"{name} {tuple(size)}" for name, size in call.floats)
-        problem = "several inputs have that shape" if fitting else "no input has that shape"
-        if self.input is not None:
-            problem = f"input '{self.input}' has not that shape"
-        names = [name for name, size in call.floats if size == shape]
-        repair = f"name one: StraightThrough({names[0]!r})" if names else "use an estimator that asks nothing: SPSA()"
-        raise ComponentError(
-            f"straight-through '{call.component}' answers shape {tuple(shape)} and {problem}; "
-            f"its inputs are: {inputs}. To pass the gradient on, {repair}"
-        )
+        return paired_input(call, shape, self.input, "StraightThrough", "straight-through")

@@ -15,7 +15,7 @@ from drivetrain.components.generators import framework_random_state, restore_fra
 from drivetrain.errors import CheckpointError
 from drivetrain.graph.weights import write_whole
 
-VERSION = 3
+VERSION = 4
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
