@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from drivetrain import fit
+from drivetrain import Metric, evaluate, fit
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Experiment, Store
 from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss, Stages
@@ -130,3 +130,13 @@ def test_mlflow_shows_a_readable_summary_beside_our_tables(tmp_path: Path) -> No
         assert {"runs", "drivetrain_runs"} <= names
         assert database.execute("pragma journal_mode").fetchone() == ("wal",)
     database.close()
+
+
+def test_an_evaluation_is_kept_with_its_edge_interval_and_direction(experiment: Experiment) -> None:
+    car = join()
+    report = evaluate(car.system, car.data, {"cones": Metric(error_per_sample, higher_is_better=False, name="error")})
+    version = experiment.record(car.system, report)
+    (found,) = experiment.store.evaluations.of(version)
+    assert (found.metric, found.edge, found.higher_is_better) == ("error", "cones", False)
+    assert (found.value, found.low, found.high) == (report["cones"].value, report["cones"].low, report["cones"].high)
+    assert experiment.record(car.system, {"latency": 0.2}) == version

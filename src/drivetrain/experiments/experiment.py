@@ -7,9 +7,9 @@ import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from drivetrain.errors import StoreError
+from drivetrain.evaluation import EvaluationReport
 from drivetrain.experiments.recorder import Recorder
 from drivetrain.experiments.snapshot import restored, store_system
 from drivetrain.experiments.store import Store
@@ -51,8 +51,9 @@ class Experiment:
         return store_system(self.store, system, name or system.name, place=place_of(system))
 
     def record(
-        self, system: System, report: Any, *, data: str = "", name: str | None = None, seconds: float | None = None
-    ) -> SystemVersion:
+        self, system: System, report: EvaluationReport | Mapping[str, float], *, data: str = "",
+        name: str | None = None, seconds: float | None = None,
+    ) -> SystemVersion:  # fmt: skip
         """Keep what ``evaluate`` answered about a system, under the version that it is now.
 
         Args:
@@ -63,8 +64,7 @@ class Experiment:
             seconds: what measuring took.
         """
         version = self.register(system, name=name)
-        estimates = report if isinstance(report, Mapping) else report.metrics
-        results = [_evaluation(metric, each, data, seconds) for metric, each in estimates.items()]
+        results = _evaluations(report, data, seconds)
         self.store.evaluations.record(version.system, version.pins, results, glue=version.glue)
         return version
 
@@ -134,10 +134,15 @@ def declared(place: str | None, version: SystemVersion) -> System:
     return made
 
 
-def _evaluation(metric: str, found: Any, data: str, seconds: float | None) -> Evaluation:
-    if isinstance(found, int | float):
-        return Evaluation(metric, float(found), data=data, seconds=seconds)
-    return Evaluation(
-        metric, float(found.value), low=getattr(found, "low", None), high=getattr(found, "high", None),
-        n=getattr(found, "n", None), data=data, seconds=seconds,
-    )  # fmt: skip
+def _evaluations(report: EvaluationReport | Mapping[str, float], data: str, seconds: float | None) -> list[Evaluation]:
+    if not isinstance(report, EvaluationReport):
+        return [Evaluation(metric, float(value), data=data, seconds=seconds) for metric, value in report.items()]
+    found = []
+    for name, estimate in report.items():
+        measured = report.metrics[name]
+        low, high = (estimate.low, estimate.high) if estimate.has_interval else (None, None)
+        found.append(Evaluation(
+            measured.name, estimate.value, measured.edge, low, high, estimate.units or estimate.n, data,
+            measured.higher_is_better, seconds=seconds,
+        ))  # fmt: skip
+    return found
