@@ -40,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 @pytest.fixture(scope="module")
 def few() -> list[Picture]:
-    return drawn(24)
+    return drawn(48)
 
 
 def perfect(boxes: dict[str, Any]) -> torch.Tensor:
