@@ -265,7 +265,7 @@ def test_when_time_runs_out_the_rest_is_left_with_a_notice(tmp_path: Path) -> No
         (tmp_path / f"{i}.py").write_text("x = 1")
     answer = read_sources(walk(tmp_path), until=time.monotonic() - 1)
     assert answer.sources == ()
-    assert answer.notices == ("time ran out after 0 of 3 Python files; the others were not read",)
+    assert answer.notices == ("time ran out after 0 of 3 Python files, in 0.py; the others were not read",)
     assert gc.isenabled()
 
 

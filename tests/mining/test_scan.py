@@ -177,7 +177,7 @@ def test_a_fault_of_the_analysis_loses_only_the_models(repository: Path, monkeyp
     monkeypatch.setattr(scan_module, "wire", fail)
     report = scan(repository)
     assert report.repository.notices == (
-        "the models could not be followed, which is a fault of ours: RuntimeError: an odd file",
+        "a fault of ours came before the models were followed: RuntimeError: an odd file",
     )
     assert report.repository.libraries
 

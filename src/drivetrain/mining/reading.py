@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from drivetrain.errors import listed
 from drivetrain.mining.files import File, Listing, read
 from drivetrain.mining.findings import Source
+from drivetrain.mining.limit import OutOfTime, stopped_at
 from drivetrain.mining.notebooks import parse_notebook
 from drivetrain.mining.parsing import parse
 
@@ -40,24 +40,31 @@ def read_sources(listing: Listing, *, until: float = math.inf) -> Reading:
         until: the time of ``time.monotonic()`` at which to stop with what there is.
     """
     found: list[Source] = []
-    too_large, unreadable, damaged = [], [], []
+    too_large: list[str] = []
+    unreadable: list[str] = []
+    damaged: list[str] = []
     files = listing.having(".py", ".pyw", ".ipynb")
+    waiting = list(files[::-1])
     notices = []
-    with without_collection():
-        for count, file in enumerate(files):
-            if time.monotonic() > until:
-                notices.append(f"time ran out after {count} of {len(files)} Python files; the others were not read")
-                break
-            if file.bytes > (LARGEST_NOTEBOOK if file.suffix == ".ipynb" else LARGEST):
-                too_large.append(file.path)
-                continue
-            source = _source(listing, file)
-            if source is not None:
-                found.append(source)
-                if source.damaged:
-                    damaged.append(file.path)
-            elif file.bytes and file.suffix != ".ipynb":  # a notebook without a source is in another language
-                unreadable.append(file.path)
+    try:
+        with without_collection(), stopped_at(until):
+            while waiting:
+                file = waiting[-1]
+                if file.bytes > (LARGEST_NOTEBOOK if file.suffix == ".ipynb" else LARGEST):
+                    too_large.append(file.path)
+                elif (source := _source(listing, file)) is not None:
+                    found.append(source)
+                    if source.damaged:
+                        damaged.append(file.path)
+                elif file.bytes and file.suffix != ".ipynb":  # a notebook without a source is in another language
+                    unreadable.append(file.path)
+                waiting.pop()
+    except OutOfTime:
+        done = len(files) - len(waiting)
+        notices.append(
+            f"time ran out after {done} of {len(files)} Python files, in {_some([f.path for f in waiting[-1:]])}; "
+            f"the others were not read"
+        )
     for paths, what in (
         (too_large, "larger than a person writes and was not read"),
         (unreadable, "no Python that can be read"),

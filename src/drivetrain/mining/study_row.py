@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,7 +15,7 @@ from drivetrain.mining.files import walk
 from drivetrain.mining.findings import Integration, Model, Repository
 from drivetrain.mining.libraries import used_as_paper
 from drivetrain.mining.model_files import model_files_as_paper
-from drivetrain.mining.scan import scan
+from drivetrain.mining.scan import scan, within
 from drivetrain.mining.scan_report import ScanReport
 from drivetrain.mining.study_list import Entry, brought
 
@@ -119,10 +120,13 @@ def _examine(entry: Entry, settings: Settings, answering: Connection) -> None:
     try:
         with brought(entry) as folder:
             answering.send(None)
-            paper = _as_paper(folder)
+            moment = time.monotonic() + 0.5 * settings.seconds
+            uncounted: dict[str, Any] = {}
+            paper, late = within(moment, lambda: _as_paper(folder), uncounted, "everything was counted as in the paper")
 
             def answer(report: ScanReport) -> None:
-                answering.send(row_of(entry, report) | paper)
+                row = row_of(entry, report) | paper
+                answering.send(row | {"notices": [*row["notices"], *late]})
 
             report = scan(folder, stages=settings.stages, seconds=settings.seconds, name=entry.name, early=answer)
             answer(report)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from drivetrain.mining.dataflow.interpreter import analyse
 from drivetrain.mining.findings import FEEDBACK, FEEDS, Edge, Fitting, Merge, Model, Source, Wiring
+from drivetrain.mining.limit import OutOfTime, stopped_at
 from drivetrain.mining.models import Kept, keep
+
+_FOLLOWING = 0.9  # of the seconds are for following values; the rest is for sorting what was found
 
 
 def wire(sources: Sequence[Source], *, seconds: float = 60.0) -> Wiring:
     """Analyse the sources without running them; after ``seconds`` what was found so far is answered, with a notice."""
-    machine, complete = analyse(sources, seconds)
-    kept = keep(machine.facts)
-    lines = sum(source.lines for source in sources)
+    started = time.monotonic()
+    machine, complete = analyse(sources, _FOLLOWING * seconds)
     notices = () if complete else (f"stopped after {seconds:g} s: models and edges are those found until then",)
-    return Wiring(
-        models=tuple(kept.models),
-        edges=_edges(kept),
-        merges=_merges(kept),
-        fittings=_fittings(kept),
-        lines=lines,
-        notices=notices,
-    )
+    lines = sum(source.lines for source in sources)
+    try:
+        with stopped_at(started + seconds):
+            kept = keep(machine.facts)
+            return Wiring(tuple(kept.models), _edges(kept), _merges(kept), _fittings(kept), lines, notices)
+    except OutOfTime:
+        return Wiring(lines=lines, notices=(f"stopped after {seconds:g} s, before what was found could be sorted",))
 
 
 def models_and_edges(sources: Sequence[Source]) -> tuple[tuple[Model, ...], tuple[Edge, ...]]:

@@ -76,7 +76,7 @@ def _container(holder: Holder, name: str, arguments: Arguments, node: ast.AST, f
     if name == "values":
         found = frame.machine.holder("list", node, frame, "values")
         for key, value in list(holder.fields.items()):
-            frame.machine.add(found, ("from", str(key)), value)
+            frame.machine.add(found, _key("from", key), value)
         return frozenset((found,))
     if name == "keys":
         return frozenset(frame.machine.text(key) for key in holder.fields if isinstance(key, str) and key != ELEMENT)
@@ -95,12 +95,17 @@ def _container(holder: Holder, name: str, arguments: Arguments, node: ast.AST, f
     return outside.unknown(name, arguments, node, frame)
 
 
+def _key(way: str, key: object) -> object:
+    """The field for what came from a field of another container; one that came before keeps its name, so none grows."""
+    return key if isinstance(key, tuple) else (way, str(key))
+
+
 def _pour(holder: Holder, arguments: Arguments, frame: Frame) -> None:
     for value in arguments.positional:
         for token in value:
             if isinstance(token, Holder) and token.kind in _CONTAINERS:
                 for key, part in list(token.fields.items()):
-                    frame.machine.add(holder, key if token.kind == "dict" else ("poured", str(key)), part)
+                    frame.machine.add(holder, key if token.kind == "dict" else _key("poured", key), part)
             elif token.__class__ is not Text:
                 frame.machine.add(holder, ELEMENT, frozenset((token,)))
     for name, value in arguments.keywords.items():
@@ -111,7 +116,7 @@ def _items(holder: Holder, node: ast.AST, frame: Frame) -> Value:
     pairs = frame.machine.holder("list", node, frame, "items")
     for key, value in list(holder.fields.items()):
         name: Value = frozenset((frame.machine.text(key),)) if isinstance(key, str) and key != ELEMENT else EMPTY
-        frame.machine.add(pairs, ("item", str(key)), frame.machine.packed((name, value), node, frame))
+        frame.machine.add(pairs, _key("item", key), frame.machine.packed((name, value), node, frame))
     return frozenset((pairs,))
 
 

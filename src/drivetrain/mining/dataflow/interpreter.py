@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable
 
 from drivetrain.mining.dataflow import calls, classes, imports
-from drivetrain.mining.dataflow.machine import Frame, Machine, OutOfTime
+from drivetrain.mining.dataflow.machine import Frame, Machine
 from drivetrain.mining.dataflow.program import Module, Program
 from drivetrain.mining.dataflow.values import Function, Value
 from drivetrain.mining.findings import Source
+from drivetrain.mining.limit import OutOfTime, stopped_at
 
 MOST_ROUNDS = 3
 
@@ -22,15 +23,8 @@ def analyse(sources: Iterable[Source], seconds: float = 60.0) -> tuple[Machine, 
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 12_000))
     try:
-        modules = [module for module in program.modules.values() if module.source is not None]
-        for turn in range(1, MOST_ROUNDS + 1):
-            machine.round, machine.changed = turn, False
-            machine.called.clear()
-            for module in modules:
-                _guarded(imports.run_module, module, machine)
-            _uncalled(machine)
-            if not machine.changed:
-                break
+        with stopped_at(machine.deadline):
+            _rounds(machine, [module for module in program.modules.values() if module.source is not None])
     except OutOfTime:
         return machine, False
     finally:
@@ -38,7 +32,18 @@ def analyse(sources: Iterable[Source], seconds: float = 60.0) -> tuple[Machine, 
     return machine, True
 
 
-def _guarded(run: object, module: Module, machine: Machine) -> None:
+def _rounds(machine: Machine, modules: list[Module]) -> None:
+    for turn in range(1, MOST_ROUNDS + 1):
+        machine.round, machine.changed = turn, False
+        machine.called.clear()
+        for module in modules:
+            _guarded(module, machine)
+        _uncalled(machine)
+        if not machine.changed:
+            break
+
+
+def _guarded(module: Module, machine: Machine) -> None:
     try:
         imports.run_module(module, machine)
     except RecursionError:

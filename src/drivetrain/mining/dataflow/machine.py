@@ -27,6 +27,7 @@ from drivetrain.mining.dataflow.values import (
     Value,
 )
 from drivetrain.mining.findings import MEMORY, Place
+from drivetrain.mining.limit import OutOfTime
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.program import ClassInfo, Module, Program
@@ -35,10 +36,6 @@ DEEPEST_CALL = 24
 DEEPEST_CONTEXT = 4
 MOST_CONTEXTS = 10  # of one function, before all further arguments are joined
 MOST_TOKENS = 48
-
-
-class OutOfTime(Exception):
-    """The analysis has used up its seconds; what was found so far stands."""
 
 
 @dataclass

@@ -7,12 +7,13 @@ from functools import cache
 
 _HOLE = re.compile(r"%[-+#0 \d.]*[a-zA-Z]|\{[^{}]*\}|[*?]+")
 _FILE = re.compile(r"[\w .()\[\]=,+-]*\.(?P<suffix>[A-Za-z][A-Za-z0-9]{0,5})$")
-_KEY = re.compile(r"^/?[\w-]+(?:[/.:_-][\w{}*#+-]+)*$")
+_KEY = re.compile(r"^/?[\w-][\w{}*#+-]*(?:[/.:][\w{}*#+-]+)*$")
 _TABLE = re.compile(
     r"\b(?P<verb>insert\s+(?:or\s+\w+\s+)?into|replace\s+into|update|from|join)\s+[`\"\[]?(?P<name>\w+(?:\.\w+)?)",
     re.IGNORECASE,
 )
 # Files that hold the program or its settings rather than what passes between its parts.
+_LONGEST = 300  # characters that a name or a path may have; patterns are never tried on more
 _SETTINGS = frozenset(
     {"py", "yaml", "yml", "toml", "ini", "cfg", "conf", "sh", "md", "com", "org", "html", "js", "css"}
 )
@@ -24,6 +25,7 @@ def file_name(text: str) -> str:
 
     Before the last hole (a format, a wildcard) a name is unknown; what is left must still say something.
     """
+    text = text[-_LONGEST:]
     found = _FILE.search(_HOLE.split(text.replace("\\", "/"))[-1].rsplit("/", 1)[-1])
     if not found or found["suffix"].lower() in _SETTINGS or "://" in text:
         return ""
@@ -44,7 +46,8 @@ def key_name(text: str) -> str:
 @cache
 def tables(text: str) -> tuple[tuple[str, bool], ...]:
     """The tables of a statement in SQL, each with whether it is written to."""
-    if not re.match(r"\s*(?:insert|update|replace|select|with)\b", text, re.IGNORECASE):
+    text = text[: 10 * _LONGEST].lstrip()
+    if not re.match(r"(?:insert|update|replace|select|with)\b", text, re.IGNORECASE):
         return ()
     found = ((match["name"].lower(), match["verb"].lower() not in ("from", "join")) for match in _TABLE.finditer(text))
     return tuple(dict.fromkeys(found))
