@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from drivetrain.cli.references import load_system
 from drivetrain.errors import DrivetrainError
-from drivetrain.graph import System
+from drivetrain.graph.describing import described
 from drivetrain.graph.weights import write_whole
 
 
@@ -37,30 +37,6 @@ def show(
         typer.echo(shown.text())
     else:
         typer.echo(f"{shown.name} is drawn in {svg}")
-
-
-def described(system: System) -> dict[str, Any]:
-    """A system's diagram as a dict that ``json`` can write."""
-    return {
-        "name": system.name,
-        "inputs": list(system.inputs),
-        "outputs": list(system.outputs),
-        "ragged": sorted(system.ragged),
-        "components": [
-            {
-                "name": node.name,
-                "inputs": list(node.inputs),
-                "outputs": [port.name for port in node.outputs],
-                "learns": node.component.learns,
-                "thing": type(node.component.thing).__name__,
-            }
-            for node in system.nodes
-        ],
-        "patterns": [
-            {"pattern": found.pattern, "models": list(found.models), "at": found.at} for found in system.patterns
-        ],
-        "digest": system.digest,
-    }
 
 
 def _write(path: Path, content: str) -> None:

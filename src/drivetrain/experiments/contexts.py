@@ -9,7 +9,15 @@ from sqlalchemy import insert, select
 
 from drivetrain.errors import StoreError, listed
 from drivetrain.experiments.database import Database, insert_new
-from drivetrain.experiments.schema import component_versions, context_members, contexts, runs, slots
+from drivetrain.experiments.schema import (
+    component_versions,
+    context_data,
+    context_members,
+    contexts,
+    data_sets,
+    runs,
+    slots,
+)
 from drivetrain.experiments.version import ROLES
 
 
@@ -32,6 +40,7 @@ class Context:
         pattern: of the stage.
         inputs: ``"system"``: models read what the others answered; ``"truth"``: the truth stood in for the others.
         members: everybody by slot and role.
+        data: the digests of the data sets that it read, by what for: (digest, "training"), (digest, "validation").
     """
 
     run: str
@@ -40,6 +49,7 @@ class Context:
     pattern: str
     inputs: str
     members: tuple[Member, ...]
+    data: tuple[tuple[str, str], ...] = ()
 
 
 class Contexts:
@@ -74,6 +84,9 @@ class Contexts:
                     "component_version_id": connection.execute(version).scalar_one(),
                 }  # fmt: skip
                 insert_new(connection, context_members, [row])
+            for digest, use in context.data:
+                known = connection.execute(select(data_sets.c.id).where(data_sets.c.digest == digest)).scalar_one()
+                insert_new(connection, context_data, [{"context_id": key, "data_set_id": known, "use": use}])
 
     def all(self, *, run: str | None = None, trained: str | None = None) -> list[Context]:
         """Who was trained in whose context: in a run, or wherever that component version (a digest) was trained."""
@@ -86,14 +99,22 @@ class Contexts:
             )
             .order_by(contexts.c.id, slots.c.position, context_members.c.role)
         )  # fmt: skip
+        read = (
+            select(context_data.c.context_id, data_sets.c.digest, context_data.c.use)
+            .select_from(context_data.join(data_sets).join(contexts).join(runs)).order_by(data_sets.c.id)
+        )  # fmt: skip
         with self.database.read() as connection:
             rows = connection.execute(query if run is None else query.where(runs.c.key == run)).all()
+            used = connection.execute(read if run is None else read.where(runs.c.key == run)).all()
+        data: dict[int, list[tuple[str, str]]] = {}
+        for context_id, digest, use in used:
+            data.setdefault(context_id, []).append((digest, use))
         members: dict[tuple[Any, ...], list[Member]] = {}
         for *context, slot, role, component in rows:
             members.setdefault(tuple(context), []).append(Member(slot, role, component))
         found = [
-            Context(key, stage, track, pattern, inputs, tuple(those))
-            for (_, key, stage, track, pattern, inputs), those in members.items()
+            Context(key, stage, track, pattern, inputs, tuple(those), tuple(data.get(number, ())))
+            for (number, key, stage, track, pattern, inputs), those in members.items()
         ]
         if trained is None:
             return found

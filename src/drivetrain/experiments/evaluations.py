@@ -6,62 +6,17 @@ import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from drivetrain.errors import StoreError, listed
+from drivetrain.experiments.coverage import Avoided, Coverage, coverage_of
 from drivetrain.experiments.database import Database, insert_new
-from drivetrain.experiments.schema import avoided, component_versions, pins, slots, system_versions, systems
+from drivetrain.experiments.matrix import Matrix, read_matrix
+from drivetrain.experiments.schema import avoided, system_versions, systems
 from drivetrain.experiments.schema import evaluations as table
 from drivetrain.experiments.system_versions import SystemVersions
 from drivetrain.experiments.version import Evaluation, SystemVersion, digest_of
-
-
-@dataclass(frozen=True)
-class Row:
-    """One combination of a matrix.
-
-    Attributes:
-        number: of the system version.
-        pins: the digest of the component version in each of the matrix's slots.
-        value: the newest measurement; NaN where none was made.
-    """
-
-    number: int
-    pins: tuple[str, ...]
-    value: float
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A metric over all versions of a system.
-
-    Attributes:
-        slots: in order of execution.
-        rows: one a system version, the oldest first.
-    """
-
-    system: str
-    metric: str
-    slots: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Avoided:
-    """A combination that shall not be run; with only some slots pinned, every combination with those."""
-
-    pins: Mapping[str, str]
-    why: str
-    created: float
-
-    def covers(self, combination: Mapping[str, str]) -> bool:
-        """Whether the combination is one of those."""
-        return all(combination.get(slot) == digest for slot, digest in self.pins.items())
 
 
 class Evaluations:
@@ -87,15 +42,12 @@ class Evaluations:
         self, system: str, results: Iterable[tuple[Mapping[str, str], Sequence[Evaluation]]], *, glue: str = ""
     ) -> list[SystemVersion]:
         """``record`` for many combinations in one transaction."""
-        now = time.time()
-        with self.database.write() as connection:
-            made, rows = [], []
+        registration, made = self.versions.registration, []
+        with self.database.quick() as cursor:
             for combination, found in results:
-                version, key = self.versions.pinned_with_id(connection, system, combination, glue)
+                version, key = registration.version(cursor, system, combination, glue)
+                registration.measured(cursor, key, found)
                 made.append(version)
-                rows += [_row(key, each, now) for each in found]
-            if rows:
-                connection.execute(insert(table), rows)
         return made
 
     def of(self, version: SystemVersion, metric: str | None = None) -> list[Evaluation]:
@@ -130,34 +82,11 @@ class Evaluations:
             edge: where.
             data: the digest of the data set; None takes the newest measurement on whatever data.
         """
-        measured = (
-            select(table.c.system_version_id, table.c.value, table.c.low, table.c.high, table.c.n)
-            .select_from(table.join(system_versions).join(systems))
-            .where(systems.c.name == system, table.c.metric == metric, table.c.edge == edge).order_by(table.c.id)
-        )  # fmt: skip
-        if data is not None:
-            measured = measured.where(table.c.data == data)
-        combined = (
-            select(system_versions.c.id, system_versions.c.number, pins.c.slot_id, pins.c.component_version_id)
-            .select_from(pins.join(system_versions).join(systems))
-            .where(systems.c.name == system).order_by(system_versions.c.number)
-        )  # fmt: skip
-        named = select(slots.c.id, slots.c.name).join(systems).where(systems.c.name == system)
-        named = named.order_by(slots.c.position, slots.c.id)
-        with self.database.read() as connection:
-            names = dict(connection.execute(named).all())
-            digests = dict(connection.execute(select(component_versions.c.id, component_versions.c.digest)).all())
-            values = {row[0]: row for row in connection.execute(measured)}
-            pairs = connection.execute(combined).all()
-        place = {slot: number for number, slot in enumerate(names)}
-        rows = []
-        for (key, number), group in itertools.groupby(pairs, key=lambda pair: (pair[0], pair[1])):
-            pinned = [""] * len(place)
-            for _, _, slot, component in group:
-                pinned[place[slot]] = digests[component]
-            _, value, low, high, n = values.get(key, (0, None, None, None, None))
-            rows.append(Row(number, tuple(pinned), _number(value), low, high, n))
-        return Matrix(system, metric, tuple(names.values()), tuple(rows))
+        return read_matrix(self.database, system, metric, edge, data)
+
+    def coverage(self, system: str, metric: str, *, edge: str = "", data: str | None = None) -> Coverage:
+        """How much of what could be combined has such a measurement; see ``untried`` for the rest, one by one."""
+        return coverage_of(self.matrix(system, metric, edge=edge, data=data), self.avoided(system))
 
     def avoid(self, system: str, combination: Mapping[str, str], why: str) -> None:
         """Do not run this one again; pin only some slots to mean every combination with them.
@@ -225,11 +154,6 @@ class Evaluations:
             for row in matrix.rows
             if row.number in numbers and not math.isnan(row.value)
         }
-
-
-def _row(version: int, found: Evaluation, now: float) -> dict[str, object]:
-    value = found.value if math.isfinite(found.value) else None
-    return {**vars(found), "value": value, "system_version_id": version, "created": found.created or now}
 
 
 def _number(value: float | None) -> float:

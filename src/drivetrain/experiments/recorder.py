@@ -36,6 +36,7 @@ class Recorder:
         self._start: SystemVersion | None = None
         self._open = False
         self._data = ""
+        self._uses: list[Use] = []
 
     def __enter__(self) -> Recorder:
         return self
@@ -123,6 +124,7 @@ class Recorder:
         for first, relation, other, facts in relations_of(sources):
             self.store.data.relate(first, relation, other, **facts)
         self.store.runs.uses(self.key, uses)
+        self._uses = uses
 
     def _note_contexts(self, start: SystemVersion, made: SystemVersion) -> None:
         assert self.key is not None
@@ -137,7 +139,10 @@ class Recorder:
                         members.append(Member(slot, "initialised from", start.pins[slot]))
                     elif slot in there and track.inputs == "system":
                         members.append(Member(slot, "frozen", (made if slot in done else start).pins[slot]))
+                read = {(use.data, use.use) for use in self._uses if not use.edge or use.edge in track.truths}
                 self.store.contexts.add(
-                    Context(self.key, number, track.name, pattern.name, track.inputs, tuple(members))
-                )
+                    Context(
+                        self.key, number, track.name, pattern.name, track.inputs, tuple(members), tuple(sorted(read))
+                    )
+                )  # fmt: skip
             done |= {name for track in tracks for name in track.models}

@@ -182,8 +182,13 @@ class Runs:
         with self.database.read() as connection:
             return [_record(row) for row in connection.execute(query).mappings()]
 
-    def measures(self, key: str) -> dict[str, list[tuple[int, float]]]:
-        """What was measured on the way, by name: (step, value) in order."""
+    def measures(self, key: str, *, at_most: int | None = None) -> dict[str, list[tuple[int, float]]]:
+        """What was measured on the way, by name: (step, value) in order.
+
+        Args:
+            key: of the run.
+            at_most: values by name; evenly picked where there are more, the last one among them.
+        """
         found: dict[str, list[tuple[int, float]]] = {}
         query = (
             select(measures.c.name, measures.c.step, measures.c.value).join(runs).where(runs.c.key == key)
@@ -192,7 +197,7 @@ class Runs:
         with self.database.read() as connection:
             for name, step, value in connection.execute(query):
                 found.setdefault(name, []).append((step, float("nan") if value is None else value))
-        return found
+        return found if at_most is None else {name: _thinned(values, at_most) for name, values in found.items()}
 
     def data(self, key: str) -> list[Use]:
         """The data sets that a run read."""
@@ -202,6 +207,13 @@ class Runs:
         )  # fmt: skip
         with self.database.read() as connection:
             return [Use(*row) for row in connection.execute(query)]
+
+
+def _thinned(values: list[tuple[int, float]], at_most: int) -> list[tuple[int, float]]:
+    if len(values) <= at_most:
+        return values
+    last = len(values) - 1
+    return [values[round(place * last / max(1, at_most - 1))] for place in range(at_most)]
 
 
 def _record(row: Any) -> RunRecord:

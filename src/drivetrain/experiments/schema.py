@@ -70,8 +70,13 @@ chunks = _table(
 # -- systems, their slots, and what can stand in them
 
 systems = _table(
-    "systems", _id(), Column("name", String(250), nullable=False, unique=True), Column("place", Text), _created()
-)  # place: MODULE:NAME, where the diagram is declared
+    "systems",
+    _id(),
+    Column("name", String(250), nullable=False, unique=True),
+    Column("place", Text),  # MODULE:NAME, where the diagram is declared
+    _created(),
+    Column("diagram", JSON),  # the newest one
+)
 slots = _table(
     "slots",
     _id(),
@@ -191,6 +196,13 @@ run_data = _table(
     _to("data_sets", "data_set_id", primary_key=True, index=True),
     Column("use", String(20), primary_key=True),  # training, validation
     Column("edge", String(250), primary_key=True),  # empty: for the system as a whole
+)
+
+context_data = _table(
+    "context_data",
+    _to("contexts", "context_id", primary_key=True),
+    _to("data_sets", "data_set_id", primary_key=True, index=True),
+    Column("use", String(20), primary_key=True),  # training, validation
 )
 
 # -- what is known of combinations

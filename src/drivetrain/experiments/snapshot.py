@@ -15,6 +15,7 @@ from drivetrain.experiments.fingerprint import component_fingerprint, fingerprin
 from drivetrain.experiments.store import Store
 from drivetrain.experiments.version import ComponentVersion, SystemVersion, digest_of
 from drivetrain.graph import Component, System
+from drivetrain.graph.describing import described
 
 
 def weights_of(component: Component) -> bytes:
@@ -117,7 +118,8 @@ def store_system(
         place: where its diagram is declared, MODULE:NAME.
     """
     nodes = {node.name: node for node in system.nodes if node.name in system.models}
-    store.systems.declare(name, {slot: str(node.component.signature) for slot, node in nodes.items()}, place=place)
+    signatures = {slot: str(node.component.signature) for slot, node in nodes.items()}
+    store.systems.declare(name, signatures, place=place, diagram=described(system))
     pinned = {
         slot: store_component(store, node.component, keep=slot not in only_named, run=run).digest
         for slot, node in nodes.items()

@@ -4,15 +4,20 @@
 
 ====================  ===========================================================================================
 ``store.components``  versions of models: ``add``, ``get("camera 3")``, ``all``, ``in_slot``, ``weights``, ``delete``
-``store.systems``     ``declare``, ``slots``, ``pin`` (a combination becomes a version), ``get("car", 7)``, ``all``
-``store.evaluations`` ``record``, ``record_all``, ``of``, ``matrix``, ``untried``, ``avoid``, ``avoided``, ``metrics``
+``store.systems``     ``overview``, ``declare``, ``slots``, ``diagram``, ``pin`` (a combination becomes a version),
+                      ``get("car", 7)``, ``newest``, ``all``, ``delete``
+``store.evaluations`` ``record``, ``record_all``, ``of``, ``matrix``, ``coverage``, ``untried``, ``avoid``, ``avoided``,
+                      ``metrics``
 ``store.outputs``     memoised outputs by (component, data, upstream): ``put``, ``find``, ``get``, ``forget``
 ``store.data``        data sets: ``add``, ``get``, ``relate``, ``relations``
 ``store.promotions``  ``promote``, ``current``, ``history``
 ``store.runs``        what was trained: ``get("last")``, ``all``, ``measures``, ``data``; written by ``Experiment``
 ``store.contexts``    who was trained in whose context: ``all``, ``partners``
+``store.lineage``     what came from what: ``upstream``, ``downstream``, ``around``, ``everything``
 ``store.contents``    bytes by digest: ``put``, ``get``, ``sweep``
 ====================  ===========================================================================================
+
+``store.find("car:7")`` answers whatever is called so, ``store.compare("car:6", "car:7")`` two versions side by side.
 
 One process writes to a SQLite file at a time (others wait for it), any number read; a killed writer leaves whole
 transactions. A store may be pickled and forked: every process opens connections of its own.
@@ -28,11 +33,15 @@ from drivetrain.experiments.contents import Contents
 from drivetrain.experiments.contexts import Contexts
 from drivetrain.experiments.data_sets import DataSets
 from drivetrain.experiments.database import Database, url_of
+from drivetrain.experiments.difference import VersionDifference, difference
 from drivetrain.experiments.evaluations import Evaluations
+from drivetrain.experiments.lineage import Lineages
+from drivetrain.experiments.naming import Named, named, system_version
 from drivetrain.experiments.outputs import Outputs
 from drivetrain.experiments.promotions import Promotions
 from drivetrain.experiments.runs import Runs
 from drivetrain.experiments.system_versions import SystemVersions
+from drivetrain.experiments.version import SystemVersion
 
 
 class Store:
@@ -40,6 +49,8 @@ class Store:
 
     Args:
         place: a SQLite file or a database URL; None takes $DRIVETRAIN_STORE, else ``drivetrain.db`` here.
+        durable: wait for the disk after every transaction, as MLflow does: a power failure loses nothing either. A
+            killed process loses nothing in any case. PostgreSQL always waits, unless its own settings say otherwise.
 
     Raises:
         StoreError: the place is an MLflow server, or cannot be opened.
@@ -56,8 +67,8 @@ class Store:
         >>> store.close()
     """
 
-    def __init__(self, place: str | Path | None = None) -> None:
-        self.database = Database(url_of(place))
+    def __init__(self, place: str | Path | None = None, *, durable: bool = False) -> None:
+        self.database = Database(url_of(place), durable)
         self._furnish()
 
     def _furnish(self) -> None:
@@ -71,11 +82,34 @@ class Store:
         self.promotions = Promotions(database)
         self.runs = Runs(database)
         self.contexts = Contexts(database)
+        self.lineage = Lineages(database)
 
     @property
     def url(self) -> str:
         """Where it is."""
         return self.database.url
+
+    def find(self, name: str) -> Named:
+        """What people call so: ``"last"``, ``"car:7"``, ``"car:production"``, ``"camera:3"``, a data set, a digest.
+
+        Raises:
+            UnknownVersionError: nothing is; the message says what can be named.
+        """
+        return named(self, name)
+
+    def compare(self, before: SystemVersion | str, after: SystemVersion | str) -> VersionDifference:
+        """One system version against another, edge by edge.
+
+        Raises:
+            UnknownVersionError: there is no such version.
+        """
+        pair = [system_version(self, each) if isinstance(each, str) else each for each in (before, after)]
+        digests = {digest for each in pair for digest in each.pins.values()}
+        components = {digest: self.components.get(digest) for digest in digests}
+        glues = self.systems.glue(pair[0].glue), self.systems.glue(pair[1].glue)
+        return difference(
+            pair[0], pair[1], components, glues, (self.evaluations.of(pair[0]), self.evaluations.of(pair[1]))
+        )
 
     def close(self) -> None:
         """End this process's connections; the next use opens new ones."""

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, select
 
-from drivetrain.errors import PinnedError, StoreError, UnknownVersionError, listed
-from drivetrain.experiments.database import Database, count_alone, insert_new
+from drivetrain.errors import PinnedError, UnknownVersionError, listed
+from drivetrain.experiments.database import Database, insert_new
+from drivetrain.experiments.overview import Overview, read_overview
+from drivetrain.experiments.registration import Registration
 from drivetrain.experiments.schema import (
     component_versions,
     evaluations,
@@ -21,7 +23,7 @@ from drivetrain.experiments.schema import (
     system_versions,
     systems,
 )
-from drivetrain.experiments.version import SystemVersion, combination_digest
+from drivetrain.experiments.version import SystemVersion
 
 
 class SystemVersions:
@@ -29,29 +31,37 @@ class SystemVersions:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._slots: dict[str, tuple[int, dict[str, int]]] = {}  # ids by system and slot; they never change
-        self._components: dict[str, int] = {}
+        self.registration = Registration(database)
 
-    def declare(self, name: str, slots_of: Mapping[str, str], *, place: str | None = None) -> None:
+    def declare(
+        self,
+        name: str,
+        slots_of: Mapping[str, str],
+        *,
+        place: str | None = None,
+        diagram: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make a system known: its slots with their signatures, in order of execution; more may come later.
 
         Args:
             name: of the system.
             slots_of: signature by slot: ``{"camera": "image -> boxes"}``.
             place: where the diagram is declared, ``MODULE:NAME``, so that a version can be restored from the shell.
+            diagram: components and edges as ``graph.describing.described`` tells them, for pages to draw.
         """
         with self.database.write() as connection:
             insert_new(connection, systems, [{"name": name, "place": place, "created": time.time()}])
             system = connection.execute(select(systems.c.id).where(systems.c.name == name)).scalar_one()
-            if place is not None:
-                connection.execute(systems.update().where(systems.c.id == system).values(place=place))
+            told = {name: value for name, value in (("place", place), ("diagram", diagram)) if value is not None}
+            if told:
+                connection.execute(systems.update().where(systems.c.id == system).values(told))
             rows = [
                 {"system_id": system, "name": slot, "signature": signature, "position": position}
                 for position, (slot, signature) in enumerate(slots_of.items())
             ]
             if rows:
                 insert_new(connection, slots, rows)
-        self._slots.pop(name, None)
+        self.registration.forget(name)
 
     def names(self) -> list[str]:
         """The systems there are."""
@@ -62,6 +72,11 @@ class SystemVersions:
         """Where the diagram of a system is declared, if that is known."""
         with self.database.read() as connection:
             return connection.execute(select(systems.c.place).where(systems.c.name == name)).scalar()
+
+    def diagram(self, name: str) -> dict[str, Any] | None:
+        """The newest diagram of a system: its components and edges; None where nobody told."""
+        with self.database.read() as connection:
+            return connection.execute(select(systems.c.diagram).where(systems.c.name == name)).scalar()
 
     def slots(self, name: str) -> dict[str, str]:
         """Signature by slot, in order of execution."""
@@ -93,34 +108,16 @@ class SystemVersions:
         Raises:
             StoreError: the system has no such slot, or a component version is not stored.
         """
-        with self.database.write() as connection:
+        with self.database.quick() as cursor:
             if parts is not None:
-                insert_new(connection, glues, [{"digest": glue, "parts": dict(parts)}])
-            return self.pinned_with_id(connection, system, pinned, glue, run)[0]
+                self.registration.glue(cursor, glue, parts)
+            return self.registration.version(cursor, system, pinned, glue, run)[0]
 
     def pinned_with_id(
         self, connection: Connection, system: str, pinned: Mapping[str, str], glue: str, run: str | None = None
     ) -> tuple[SystemVersion, int]:
         """``pin`` as a part of a transaction; answers the row's id, too."""
-        digest = combination_digest(pinned, glue)
-        system_id, ids = self._system(connection, system)
-        condition = (system_versions.c.system_id == system_id) & (system_versions.c.digest == digest)
-        found = connection.execute(_numbers.where(condition)).first()
-        if found is not None:
-            same = SystemVersion(system, found.number, digest, dict(pinned), glue, found.created, found.run)
-            return same, found.id
-        rows = [{"slot_id": ids[slot], "component_version_id": self._id(connection, pinned[slot], slot)}
-                for slot in self._checked(system, ids, pinned)]  # fmt: skip
-        count_alone(connection, system_versions)
-        last = select(func.max(system_versions.c.number)).where(system_versions.c.system_id == system_id)
-        number, now = (connection.execute(last).scalar() or 0) + 1, time.time()
-        made = connection.execute(
-            insert(system_versions),
-            {"system_id": system_id, "number": number, "digest": digest, "glue": glue, "run": run, "created": now},
-        )
-        key = int(made.inserted_primary_key[0])  # type: ignore[index]
-        connection.execute(insert(pins), [{"system_version_id": key, **row} for row in rows])
-        return SystemVersion(system, number, digest, dict(pinned), glue, now, run), key
+        return self.registration.version(connection.connection.cursor(), system, pinned, glue, run)
 
     def get(self, system: str, version: int | str) -> SystemVersion:
         """A version by its number, its digest, the beginning of one, or what it is promoted to: ``"production"``.
@@ -146,6 +143,20 @@ class SystemVersions:
         """Every version of a system, the oldest first."""
         with self.database.read() as connection:
             return _read(connection, _query().where(systems.c.name == system))
+
+    def newest(self, system: str) -> SystemVersion:
+        """The version with the highest number.
+
+        Raises:
+            UnknownVersionError: there is no such system, or no version of it yet.
+        """
+        with self.database.read() as connection:
+            last = connection.execute(_last.where(systems.c.name == system)).scalar()
+        return self.get(system, last or 1)
+
+    def overview(self) -> list[Overview]:
+        """Every system in a line: how many versions, runs and evaluations it has, and what is promoted."""
+        return read_overview(self.database)
 
     def glue(self, digest: str) -> dict[str, str]:
         """The digests that a glue is made of, by component; empty where nobody told."""
@@ -173,41 +184,7 @@ class SystemVersions:
             connection.execute(delete(pins).where(pins.c.system_version_id == where))
             connection.execute(delete(system_versions).where(system_versions.c.id == where))
 
-    def _system(self, connection: Connection, name: str) -> tuple[int, dict[str, int]]:
-        if name not in self._slots:
-            system = connection.execute(select(systems.c.id).where(systems.c.name == name)).scalar()
-            if system is None:
-                raise UnknownVersionError(
-                    f"no system '{name}' in {self.database.url}; "
-                    f"make it known: store.systems.declare('{name}', {{'camera': 'image -> boxes', ...}})"
-                )
-            rows = connection.execute(
-                select(slots.c.name, slots.c.id).where(slots.c.system_id == system).order_by(slots.c.position)
-            )
-            self._slots[name] = system, dict(rows.all())
-        return self._slots[name]
 
-    def _checked(self, system: str, ids: Mapping[str, int], pinned: Mapping[str, str]) -> Mapping[str, str]:
-        if strange := [slot for slot in pinned if slot not in ids]:
-            raise StoreError(f"{system} has no slot {listed(strange)}; its slots: {listed(ids)}")
-        if not pinned:
-            raise StoreError(f"a version of {system} pins at least one slot: {listed(ids)}")
-        return pinned
-
-    def _id(self, connection: Connection, digest: str, slot: str) -> int:
-        if digest not in self._components:
-            query = select(component_versions.c.id).where(component_versions.c.digest == digest)
-            found = connection.execute(query).scalar()
-            if found is None:
-                raise UnknownVersionError(
-                    f"slot '{slot}': no component version {digest[:12]} in {self.database.url}; "
-                    f"store it first: store.components.add(...)"
-                )
-            self._components[digest] = found
-        return self._components[digest]
-
-
-_numbers = select(system_versions.c.id, system_versions.c.number, system_versions.c.created, system_versions.c.run)
 _last = select(func.max(system_versions.c.number)).join(systems)
 
 
