@@ -174,6 +174,34 @@ def every_pattern_sits_its_exam_with_a_keras_model() -> None:
         examine_pattern(fork, data, patterns[name])
 
 
+def chains_of_a_keras_trunk_learn_in_processes_as_in_one() -> None:
+    """Bitwise, dropout and batch norm in the trunk included; what was merged is in the user's own model."""
+    layers, loss = keras.layers, torch.nn.functional.mse_loss
+    found = []
+    for processes in (1, 2):
+        keras.utils.set_random_seed(0)
+        torch.manual_seed(0)
+        model = keras.Sequential(
+            [keras.Input((3,)), layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(2)]
+        )
+        trunk = component("trunk", model, "scan -> hits")
+        left, right = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+        one, other = component("left", left, "hits -> one"), component("right", right, "hits -> other")
+
+        @system
+        def fork(scan: Any, trunk: Any = trunk, one: Any = one, other: Any = other) -> Any:
+            hits = trunk(scan)
+            return one(hits), other(hits)
+
+        before = model.get_weights()
+        pattern = FederatedMerge({"one": loss, "other": loss}, rounds=2, processes=processes)
+        fit(fork, {"scan": X, "one": X[:, :1], "other": X[:, 1:2]}, pattern, epochs=4, batch_size=4, seed=0)
+        assert not np.array_equal(before[0], model.get_weights()[0])
+        found.append([*model.get_weights(), *(weight.detach().numpy() for weight in left.parameters())])
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
 def unbuilt_models_are_refused_by_name() -> None:
     with pytest.raises(ComponentError, match=r"scanner.build\(\(None, ...\)\)"):
         component("lidar", keras.Sequential([keras.layers.Dense(2)], name="scanner"), "scan -> hits")

@@ -14,7 +14,7 @@ import jax.numpy as jnp  # noqa: E402
 from drivetrain import component, fit, system  # noqa: E402
 from drivetrain.components.conformance import examine  # noqa: E402
 from drivetrain.components.jax import JaxModel  # noqa: E402
-from drivetrain.training import AlternatingEndLoss, Individual, PartialEndLoss, SimultaneousEndLoss  # noqa: E402
+from drivetrain.training import AlternatingEndLoss, FederatedMerge, Individual, PartialEndLoss, SimultaneousEndLoss  # noqa: E402
 
 X = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
 
@@ -113,6 +113,38 @@ def test_it_learns_by_every_pattern_and_the_users_object_holds_the_trained_weigh
         assert torch.equal(held[name], weight.detach())
     assert not bool(jnp.allclose(before["kernel"], model.weights["kernel"]))
     assert loss(perception(X), data["cones"]) < first
+
+
+def test_a_jax_trunk_is_merged_as_a_torch_trunk_is() -> None:
+    """FedAvg over two chains, the trunk once in JAX and once in torch, from the same weights."""
+    start = parameters(5)
+    alike = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh())
+    with torch.no_grad():
+        alike[0].weight.copy_(torch.from_dlpack(start["kernel"]).T)
+        alike[0].bias.zero_()
+    goal = torch.tanh(X @ torch.ones(3, 2))
+    data = {"scan": X, "one": goal[:, :1], "other": goal.sum(1, keepdim=True)}
+    loss = torch.nn.functional.mse_loss
+    found = []
+    for thing in (JaxModel(dense, start), alike):
+        torch.manual_seed(0)
+        trunk = component("trunk", thing, "scan -> hits")
+        left = component("left", torch.nn.Linear(2, 1), "hits -> one")
+        right = component("right", torch.nn.Linear(2, 1), "hits -> other")
+
+        @system
+        def fork(scan: Any, trunk: Any = trunk, left: Any = left, right: Any = right) -> Any:
+            hits = trunk(scan)
+            return left(hits), right(hits)
+
+        pattern = FederatedMerge({"one": loss, "other": loss}, rounds=2)
+        fit(fork, data, pattern, epochs=4, batch_size=3, optimizer=lambda w: torch.optim.SGD(w, lr=0.1), seed=0)
+        with torch.no_grad():
+            found.append((trunk(X), fork(X)))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        kernel = torch.from_dlpack(start["kernel"])
+        assert not torch.allclose(found[0][0], torch.tanh(X @ kernel))  # the trunk has learned
 
 
 def test_a_model_declared_twice_has_one_set_of_weights() -> None:

@@ -18,6 +18,7 @@ QUESTIONS = [
     "gradients_are_those_of_the_framework",
     "the_users_model_holds_what_was_learned",
     "every_pattern_sits_its_exam_with_a_keras_model",
+    "chains_of_a_keras_trunk_learn_in_processes_as_in_one",
     "unbuilt_models_are_refused_by_name",
 ]
 

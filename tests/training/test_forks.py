@@ -243,6 +243,62 @@ def test_statistics_are_averaged_and_counters_taken_from_the_first_chain() -> No
     assert norm.running_mean.abs().sum() > 0
 
 
+@pytest.mark.parametrize("merge", ["average", "validation", "tasks", TaskArithmetic(9.0)])
+def test_merged_variances_lie_between_those_of_the_chains_whatever_the_weights_do(merge: Any) -> None:
+    chains: list[Mapping[str, Tensor]] = []
+    net = fork(norm=nn.BatchNorm1d(6))
+    seen = copy.deepcopy(net)
+    train(seen, FederatedMerge(BOTH, merge=lambda c: chains.extend(c) or c[0]), validation=data())
+    train(net, FederatedMerge(BOTH, merge=merge), validation=data())
+    name = "trunk.module.1.running_var"
+    lower, upper = torch.minimum(chains[0][name], chains[1][name]), torch.maximum(chains[0][name], chains[1][name])
+    merged = net.state_dict()[name]
+    kept = bool((merged == 1).all())  # where the start validates best it is kept
+    assert kept or bool(((merged >= lower - 1e-12) & (merged <= upper + 1e-12)).all())
+
+
+def test_recomputed_statistics_are_those_of_the_data_on_the_merged_trunk() -> None:
+    net = fork(norm=nn.BatchNorm1d(6))
+    train(net, FederatedMerge(BOTH, statistics="recomputed"))
+    linear, norm = net.component("trunk").thing[0], net.component("trunk").thing[1]
+    with torch.no_grad():
+        seen = linear(data()["image"])
+    torch.testing.assert_close(norm.running_mean, seen.mean(0))
+    torch.testing.assert_close(norm.running_var, seen.var(0))
+    assert norm.momentum == 0.1
+
+
+def test_a_trunk_without_batch_norm_has_no_statistics_to_recompute() -> None:
+    with pytest.raises(DeclarationError, match='the trunk trunk of traffic has none; statistics="merged" fits every'):
+        train(fork(), FederatedMerge(BOTH, statistics="recomputed"))
+    with pytest.raises(DeclarationError, match='"merged" or "recomputed", found \'kept\''):
+        train(fork(), FederatedMerge(BOTH, statistics="kept"))
+
+
+def test_the_report_tells_each_branch_with_and_without_a_refit() -> None:
+    once, refitted = fork(), fork()
+    refitted.load_state_dict(once.state_dict())
+    report = train(once, FederatedMerge(BOTH), epochs=3, validation=data())
+    then = Stages(FederatedMerge(BOTH), Individual(BOTH, inputs="system"))
+    later = train(refitted, then, epochs=(3, 20), validation=data())
+    assert set(report.branches) == {"light: loss", "sign: loss"}
+    for name, branch in report.branches.items():
+        assert branch.refitted is None
+        assert branch.merged == report.edges[name].after
+        assert later.branches[name].merged == branch.merged
+        assert later.branches[name].own == branch.own == report.history[-1][f"unmerged {name}"]
+        assert later.branches[name].refitted == later.edges[name].after < branch.merged
+    assert "on the merged trunk" in later.verdict
+    assert "after its refit" in later.verdict
+    assert "after its refit" in str(later)
+
+
+def test_a_stage_that_trains_the_trunk_on_is_no_refit() -> None:
+    then = Stages(FederatedMerge(BOTH), SimultaneousEndLoss(BOTH))
+    report = train(fork(), then, epochs=(3, 3), validation=data())
+    assert [branch.refitted for branch in report.branches.values()] == [None, None]
+
+
 def test_weights_frozen_by_their_owner_stay_bitwise_through_merges() -> None:
     net = fork()
     net.component("trunk").thing[0].weight.requires_grad_(False)

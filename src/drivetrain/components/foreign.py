@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -171,8 +172,20 @@ class ForeignModule(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
+        keep_triton_out()
         BRIDGES[id(self.model.thing)] = self
         self._handed = dict.fromkeys(self._handed, (-1, -1))  # a copy's tensors count their versions anew
+
+
+def keep_triton_out() -> None:
+    """Tell torch that there is no triton, once TensorFlow is there.
+
+    Loaded after TensorFlow 2.21, triton 3.8 ends the process (measured: a segmentation fault), and torch loads it with
+    the first optimizer where it is installed. Keras loads TensorFlow whatever its backend. Triton compiles for GPUs;
+    torch does without it where it is missing.
+    """
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 
 
 class ForeignComponent(TorchComponent):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from typing import Any
 
 from torch import nn
 
-from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, ForeignModule
+from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, ForeignModule, keep_triton_out
 
 ADAPTERS = {
     "keras": "drivetrain.components.keras",
@@ -32,19 +31,8 @@ def bridge(thing: Any) -> nn.Module | None:
     if adapter is None:
         return None
     wrapped = importlib.import_module(adapter).wrap(thing)
-    _keep_triton_out()
+    keep_triton_out()
     return ForeignModule(wrapped) if isinstance(wrapped, AbstractForeignModel) else wrapped
-
-
-def _keep_triton_out() -> None:
-    """Tell torch that there is no triton, once TensorFlow is there.
-
-    Loaded after TensorFlow 2.21, triton 3.8 ends the process (measured: a segmentation fault), and torch loads it with
-    the first optimizer where it is installed. Keras loads TensorFlow whatever its backend. Triton compiles for GPUs;
-    torch does without it where it is missing.
-    """
-    if "tensorflow" in sys.modules:
-        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 
 
 def _comes_from(thing: Any, name: str) -> bool:

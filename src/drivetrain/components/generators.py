@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from drivetrain.data import draw_anew
+
 
 def framework_random_state() -> dict[str, Tensor]:
     """The state of every such generator that was used so far, by framework; a model's own are in its state_dict."""
@@ -34,14 +36,25 @@ def restore_framework_random_state(state: Mapping[str, Tensor]) -> None:
 def frameworks_drawing_from(seed: int) -> Iterator[None]:
     """What frameworks draw inside comes from the seed; outside, their generators are as if nothing had been drawn."""
     before = framework_random_state()
-    if (keras := _keras_generator()) is not None:
-        keras.state.assign([seed % 2**31, 0])
-    if (tensorflow := _tensorflow_generator()) is not None:
-        tensorflow.reset_from_seed(seed)
+    frameworks_draw_anew(seed)
     try:
         yield
     finally:
         restore_framework_random_state(before)
+
+
+def frameworks_draw_anew(seed: int) -> None:
+    """Let everything that frameworks draw from now on come from the seed."""
+    if (keras := _keras_generator()) is not None:
+        keras.state.assign([seed % 2**31, 0])
+    if (tensorflow := _tensorflow_generator()) is not None:
+        tensorflow.reset_from_seed(seed)
+
+
+def everything_draws_anew(seed: int) -> None:
+    """Let everything that is drawn from now on, by torch, numpy, Python and frameworks, come from the seed."""
+    draw_anew(seed)
+    frameworks_draw_anew(seed)
 
 
 def _keras_generator() -> Any:

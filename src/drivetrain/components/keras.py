@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from torch import Tensor, nn
 
-from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, key_of
+from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, keep_triton_out, key_of
 from drivetrain.errors import ComponentError
 
 
@@ -64,6 +64,7 @@ def _on_torch(
     model: tuple[Any, ...], training: bool, learning: Sequence[bool], statistics: Mapping[str, Tensor]
 ) -> KerasOnTorch:
     """A copy; Keras' own copies do not keep the states of their generators."""
+    keep_triton_out()
     copied = unpacked(*model)
     assert isinstance(copied, KerasOnTorch)
     copied.train(training)

@@ -1,7 +1,7 @@
 """A batch is a dict keyed by edge; data sets are related by key; labels are counted as a person would pay for them."""
 
 from drivetrain.data.batch import Batch, take, to_device
-from drivetrain.data.drawing import drawing_from
+from drivetrain.data.drawing import draw_anew, drawing_from
 from drivetrain.data.labels import Annotated, Labels, Ledger, annotated
 from drivetrain.data.opening import Opened, open_data
 from drivetrain.data.source import Source
@@ -14,6 +14,7 @@ __all__ = [
     "Opened",
     "Source",
     "annotated",
+    "draw_anew",
     "drawing_from",
     "open_data",
     "take",

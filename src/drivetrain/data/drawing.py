@@ -15,9 +15,7 @@ def drawing_from(seed: int, generator: torch.Generator | None = None) -> Iterato
     """Everything drawn inside comes from the seed; outside, the random states are as if nothing had been drawn."""
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     own = None if generator is None else generator.get_state()
-    torch.default_generator.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
+    draw_anew(seed)
     try:
         yield
     finally:
@@ -26,3 +24,10 @@ def drawing_from(seed: int, generator: torch.Generator | None = None) -> Iterato
         random.setstate(states[2])
         if generator is not None and own is not None:
             generator.set_state(own)
+
+
+def draw_anew(seed: int) -> None:
+    """Let everything that is drawn from now on come from the seed."""
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

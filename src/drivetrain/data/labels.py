@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
@@ -54,6 +54,17 @@ def annotated(data: Any, **labels: Labels) -> Annotated:
     return Annotated(data, labels)
 
 
+class Receipt(NamedTuple):
+    """What the truth of one sample cost: the edge, as which it is paid, the origin, the use, the sample, the values."""
+
+    edge: str
+    paid_as: str
+    origin: str
+    use: str
+    sample: Hashable
+    values: int
+
+
 @dataclass
 class Ledger:
     """What the labels that were read cost, by edge, origin and use.
@@ -61,10 +72,12 @@ class Ledger:
     Attributes:
         entries: number of values by (edge, origin, use).
         paid: by edge, the samples whose values have been counted.
+        receipts: where each payment is noted as well, for the ledger of another process.
     """
 
     entries: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     paid: dict[str, set[Hashable]] = field(default_factory=lambda: defaultdict(set), repr=False)
+    receipts: list[Receipt] | None = field(default=None, repr=False)
 
     def read(self, batch: Batch, edges: Iterable[str], labels: dict[str, Labels], use: str, data_set: str) -> None:
         """Note that the truths of these edges were read; values read before cost nothing again."""
@@ -77,8 +90,16 @@ class Ledger:
             for place, row in enumerate(rows):
                 sample = batch.ids[row] if "key" in batch else (data_set, batch.ids[row])
                 if sample not in self.paid[paid_as]:
-                    self.paid[paid_as].add(sample)
-                    self.entries[edge, label.origin, use] += label.count(_sample(batch[edge], place))
+                    values = label.count(_sample(batch[edge], place))
+                    self.pay(Receipt(edge, paid_as, label.origin, use, sample, values))
+
+    def pay(self, receipt: Receipt) -> None:
+        """Count the values of one sample, unless they have been."""
+        if receipt.sample not in self.paid[receipt.paid_as]:
+            self.paid[receipt.paid_as].add(receipt.sample)
+            self.entries[receipt.edge, receipt.origin, receipt.use] += receipt.values
+            if self.receipts is not None:
+                self.receipts.append(receipt)
 
     def total(self, *, edge: str | None = None, origin: str | None = None, use: str | None = None) -> int:
         """The number of values that fit the description."""

@@ -16,7 +16,7 @@ from drivetrain.experiments.forms import check_forms
 from drivetrain.experiments.journal import Records, Values
 from drivetrain.experiments.judge import Answer, Engine, Sums, Task, elsewhere, here
 from drivetrain.experiments.passes import Account, Passes
-from drivetrain.experiments.processes import over_processes
+from drivetrain.processes import over_processes
 from drivetrain.report import Progress
 
 WORTH = 20.0  # seconds of work ahead from which worker processes pay for their start

@@ -6,7 +6,7 @@ from typing import Any
 
 from drivetrain.errors import DeclarationError
 from drivetrain.experiments.over_machines import over_machines
-from drivetrain.experiments.processes import over_processes
+from drivetrain.processes import over_processes
 
 
 def engine_of(executor: Any) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from drivetrain.data import Opened
+from drivetrain.data import Batch, Opened
 from drivetrain.errors import DeclarationError, UnknownNameError, listed
 from drivetrain.graph import System
 from drivetrain.training.losses import BoundLoss, bind, total
@@ -121,6 +121,7 @@ class Moment:
         samples: by track, how many samples it has learned from in this epoch.
         measure: the metrics of the system as it is now, on validation data; None where there is none.
         score: one number for how good it is now, by which weights are chosen; None where there is no validation.
+        readings: by track, reads the samples that it learns from once more, as batches.
         row: what else the pattern wants to tell of this epoch, added to its row of the history.
     """
 
@@ -129,6 +130,7 @@ class Moment:
     samples: Sequence[int] = ()
     measure: Callable[[], Mapping[str, float]] | None = None
     score: Callable[[], float] | None = None
+    readings: Sequence[Callable[[], Iterator[Batch]]] = ()
     row: dict[str, Any] = field(default_factory=dict)
 
 
@@ -137,6 +139,7 @@ class TrainingPattern(ABC):
 
     perturb: Perturb | None = None
     interleaved = 0  # updates of one track after which the next has its turn; 0: an epoch of each after the other
+    processes = 1  # over how many processes tracks that learn apart are spread
     needs_validation = ""  # what of it does, for the message where there is none
     constant_turns = True  # whether the same models learn in every iteration of a track
 

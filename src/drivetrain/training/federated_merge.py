@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain as joined
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +17,7 @@ from drivetrain.graph.weights import growing
 from drivetrain.training.base import Moment, Perturb, Track, TrainingPattern, end_loss_track
 from drivetrain.training.losses import BoundLoss
 from drivetrain.training.merged_loss import check_branches, check_fork
+from drivetrain.training.merged_statistics import check_statistics, recompute
 from drivetrain.training.merging import MERGES, Chains, TaskArithmetic, Weights, check_merge
 
 
@@ -35,15 +37,23 @@ class FederatedMerge(TrainingPattern):
             the last epoch. With more rounds than epochs there is one round an epoch; one round is a one-shot merge.
         merge: ``"average"``: weighted by the samples that each chain learned from; ``"validation"``: the mixture of
             chains that validates best; ``"tasks"``: task vectors, the scale chosen on validation (``TaskArithmetic``);
-            or a function from the list of the chains' weights to one dict of the same names. Statistics such as those
-            of batch norm are merged by the same rule as the weights, variances no less than means; whole numbers, such
-            as their counters, are taken from the first chain.
+            or a function from the list of the chains' weights to one dict of the same names.
+        statistics: of batch norm in the trunk. ``"merged"``: running means and variances are mixed in the shares of the
+            weights (by task vectors in equal shares, never extrapolated), counters are the first chain's; with a
+            function of your own they are whatever it answers. ``"recomputed"``: torch's batch norms are measured anew
+            on the merged trunk by reading the training data once (Izmailov et al. 2018, algorithm 1, last line), since
+            what merged weights make of the data has neither the mixed mean nor the mixed variance.
+        processes: over how many processes the chains are spread, an epoch of each at a time; what they learn is bitwise
+            what one process makes of them. An epoch whose process dies is begun anew. Callbacks that are told of every
+            update are told once for each chain's epoch.
     """
 
     losses: Mapping[str, Any]
     rounds: int = 1
     merge: str | TaskArithmetic | Callable[[Sequence[Weights]], Mapping[str, Tensor]] = "average"
     perturb: Perturb | None = None
+    statistics: str = "merged"
+    processes: int = 1
 
     @property
     def name(self) -> str:
@@ -59,8 +69,11 @@ class FederatedMerge(TrainingPattern):
         if isinstance(self.rounds, bool) or not isinstance(self.rounds, int) or self.rounds < 1:
             raise DeclarationError(f"{asker}: there is at least one round, found rounds={self.rounds!r}")
         check_merge(self.merge)
+        if isinstance(self.processes, bool) or not isinstance(self.processes, int) or self.processes < 1:
+            raise DeclarationError(f"{asker}: chains learn in one process or more, found processes={self.processes!r}")
         bound = end_loss_track(system, self.losses, None, asker).losses
         check_fork(system, bound, asker)
+        check_statistics(system, self.statistics, tuple(self.losses), asker)
         return tuple(self._chain(system, loss, asker) for loss in bound)
 
     def after_epoch(self, tracks: Sequence[Track], system: System, moment: Moment) -> bool:
@@ -85,9 +98,12 @@ class FederatedMerge(TrainingPattern):
         trunks = [{name: chain[name].clone() for name in shared} for chain in chains]
         before = {name: start[name] for name in shared}
         found = Chains(
-            trunks, shared, before, list(map(float, moment.samples)), None if moment.score is None else score
-        )
+            trunks, shared, before, list(map(float, moment.samples)), None if moment.score is None else score,
+            frozenset(shared) - {name for name, _ in system.named_parameters(remove_duplicate=False)},
+        )  # fmt: skip
         write(system, self._merged(found))
+        if self.statistics == "recomputed":
+            recompute(system, tuple(self.losses), joined.from_iterable(read() for read in moment.readings))
         _merge_fitted(tracks, system)
         for track in tracks:  # branches of others too: a chain is the system in whatever it can run
             write(track.system, system.state_dict())

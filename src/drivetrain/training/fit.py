@@ -14,6 +14,7 @@ from drivetrain.data import Ledger, Opened
 from drivetrain.errors import DeclarationError
 from drivetrain.evaluation.metrics import metrics_by_edge
 from drivetrain.graph import System
+from drivetrain.training.apart import check_processes
 from drivetrain.training.base import Plan, State, Track, TrainingPattern
 from drivetrain.training.callbacks import told
 from drivetrain.training.fit_report import FitReport
@@ -136,6 +137,7 @@ def fit(
             check_truths(track.losses, judged.of(track.truths).fields(), f"{track.name}, validation")
             source_of(track, judged)
     place = place_of(system, device, precision)
+    check_processes(patterns, opened, place.world, precision)
     settings = replace(settings, seed=place.agreed(settings.seed))
     ledger = Ledger()
     gauge = Gauge(

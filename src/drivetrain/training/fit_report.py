@@ -14,6 +14,7 @@ from drivetrain.evaluation.change import Change, number
 from drivetrain.evaluation.swapping import Swap
 from drivetrain.report import Report
 from drivetrain.training.gap import Gap
+from drivetrain.training.merged_branches import MergedBranch, merged_words
 
 
 class PassCount(NamedTuple):
@@ -39,6 +40,7 @@ class FitReport(Report):
         labels: the label ledger.
         edges: what happened to each metric, by its name (the edge where it has one).
         gaps: how much better each measure is on training than on validation data, before and after.
+        branches: by measure, what a federated merge did to each branch.
         inner: what became of inner edges since the individual stage, where one came before others.
         swaps: what putting back each model from the end of that stage costs the system.
         measured_on: the samples on which edges were measured.
@@ -61,6 +63,7 @@ class FitReport(Report):
     measured_on: str
     outputs: tuple[str, ...]
     gaps: dict[str, Gap] = field(default_factory=dict)
+    branches: dict[str, MergedBranch] = field(default_factory=dict)
     inner: dict[str, Change] = field(default_factory=dict)
     swaps: tuple[Swap, ...] = ()
     kept: tuple[dict[str, int | None], ...] = ()
@@ -73,7 +76,7 @@ class FitReport(Report):
     @property
     def verdict(self) -> str:
         """What this training did to the system, in words."""
-        return " ".join([*self._outcome(), *self._perils(), *self.notes])
+        return " ".join([*self._outcome(), *merged_words(self.branches), *self._perils(), *self.notes])
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "labels": self.labels.to_dict(), "verdict": self.verdict}
@@ -96,8 +99,13 @@ class FitReport(Report):
         cost = Table("model", "updates", "forward", "backward")
         for model, count in self.passes.items():
             cost.add_row(model, str(self.updates.get(model, 0)), str(count.forward), str(count.backward))
+        both = Table("branch", "trunk of its chain", "merged trunk", "after its refit")
+        for name, branch in self.branches.items():
+            refit = "-" if branch.refitted is None else number(branch.refitted)
+            both.add_row(name, number(branch.own), number(branch.merged), refit)
         facts = f"{self.iterations} iterations in {self.seconds:.1f} s; labels read: {self.labels}"
         parts: list[RenderableType] = [edges] if self.edges else [Text(f"{self.system}: {self.pattern}")]
+        parts += [both] if self.branches else []
         return Group(*parts, cost, Text(facts), Text(self.verdict))
 
     def _outcome(self) -> list[str]:

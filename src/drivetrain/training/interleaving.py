@@ -9,13 +9,17 @@ from drivetrain.training.base import State
 from drivetrain.training.lane import Lane
 
 Position = dict[str, Any]
-"""Where to go on: ``lane`` and ``batch``; of those that take turns how far each is and what of the turn is done."""
+"""Where to go on: ``lane`` and ``batch``; of those that take turns how far each is and what of the turn is done; of
+those that learn in processes which are ``done``, and how many ``updates`` the last one made."""
 
 
 def one_after_the_other(lanes: Sequence[Lane], state: State, start: Mapping[str, Any] | None) -> Iterator[Position]:
     """An epoch of each lane; yields after every update where to go on from."""
-    first, batch = (start["lane"], start["batch"]) if start else (0, 0)
-    for lane in lanes[first:]:
+    over = set(start.get("done", range(start["lane"]))) if start else set()
+    batch = start["batch"] if start else 0
+    for lane in lanes:
+        if lane.number in over:
+            continue
         for done in lane.epoch(state, batch):
             yield {"lane": lane.number, "batch": done}
         batch = 0

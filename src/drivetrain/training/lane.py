@@ -6,13 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from drivetrain.components.generators import everything_draws_anew
+from drivetrain.data import Batch
 from drivetrain.errors import DataError, listed
 from drivetrain.graph.signature import KEY
 from drivetrain.training.base import State, Track, TrainingPattern
 from drivetrain.training.cache import Cache
 from drivetrain.training.optimizers import Optimizers
 from drivetrain.training.reach import Reach
-from drivetrain.training.reading import Read, Reading
+from drivetrain.training.reading import Read, Reading, seed_of
 from drivetrain.training.run import Run
 from drivetrain.training.running import Runner
 from drivetrain.training.step import Step, Taken
@@ -36,6 +38,7 @@ class Lane:
         self._updates = 0
         self.samples = 0  # learned from in this epoch
         self._used = False
+        self._apart = track.system is not run.system
         self._everything = frozenset(node.name for node in track.system.nodes)
 
     def keep_nothing_that_moves(self, others: Sequence[Track]) -> None:
@@ -51,6 +54,8 @@ class Lane:
         if start == 0:
             self._sums.clear()
             self._updates = self.samples = 0
+            if self._apart:  # so that it is the same in whichever process, after whichever other track it runs
+                everything_draws_anew(seed_of(self.settings.seed, state.stage, self.number, state.epoch) + 1)
         group: list[Read] = []
         last = self.reading.batches
         number = start
@@ -72,6 +77,12 @@ class Lane:
                 f"{self.track.name}: no sample has all that is read: {listed(self.runner.inputs, 'no input')}, and the "
                 f"truth of {' or '.join(listed(loss.edges) for loss in self.track.losses)}"
             )
+
+    def usable(self) -> Iterator[Batch]:
+        """The samples that it learns from, read once in the order of the data, where training computes."""
+        for batch in self.reading.source.batches(self.settings.batch_size, None, self.settings.seed):
+            if (having := self.runner.usable(batch)).size:
+                yield having.to(self.place.device) if self.place.moves else having
 
     def means(self) -> dict[str, float]:
         """The loss and its terms, averaged over the updates of this epoch."""

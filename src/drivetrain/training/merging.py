@@ -33,6 +33,7 @@ class Chains:
         owners: for each of these names the chains that train it.
         start: what all of them started from.
         samples: how many samples each chain has learned from in the last epoch.
+        statistics: those of the names that are no weights, such as the running means and variances of batch norm.
         score: how good the system is with such weights in its trunk, on validation; more is better; None without.
     """
 
@@ -41,15 +42,23 @@ class Chains:
     start: Weights
     samples: Sequence[float]
     score: Callable[[Weights], float] | None
+    statistics: frozenset[str] = frozenset()
 
     def mixed(self, shares: Sequence[float]) -> Weights:
         """The chains in these shares; of each weight among those that train it."""
         return {name: _mixed([self.weights[c][name] for c in own], [shares[c] for c in own]) for name, own in self.all}
 
     def added(self, scale: float) -> Weights:
-        """The start plus the scaled sum of what each chain has learned, its task vector."""
+        """The start plus the scaled sum of what each chain has learned, its task vector.
+
+        Statistics are no weights: they are those of the chains in equal shares, since an extrapolated variance could
+        be negative.
+        """
+        apart = self.mixed([1.0] * len(self.weights))
         return {
-            name: _added(self.start[name], [self.weights[chain][name] for chain in own], scale)
+            name: apart[name]
+            if name in self.statistics
+            else _added(self.start[name], [self.weights[chain][name] for chain in own], scale)
             for name, own in self.all
         }
 

@@ -127,6 +127,11 @@ class Optimizers:
             for schedule in self.schedules.values():
                 schedule.step()
 
+    def have_stepped(self) -> None:
+        """Note that they have, in another process: torch's schedules warn where they are stepped first."""
+        for optimizer in self.by_model.values():
+            optimizer._opt_called = True  # type: ignore[attr-defined]
+
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later."""
         return {

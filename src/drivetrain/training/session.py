@@ -18,6 +18,7 @@ from drivetrain.training.base import State, Track
 from drivetrain.training.callbacks import hooks
 from drivetrain.training.fit_report import FitReport, PassCount
 from drivetrain.training.interleaving import Position
+from drivetrain.training.merged_branches import merged_branches
 from drivetrain.training.observing import Observed, Observer
 from drivetrain.training.run import Run
 from drivetrain.training.stage import Stage
@@ -66,6 +67,7 @@ class Session:
         if self.stage is not None:
             for optimizers in self.stage.optimizers.values():
                 optimizers.turns.end()
+            self.stage.let_go()
         for module, flag in self._flags:
             module.training = flag
         hand_back(self.system)
@@ -88,7 +90,8 @@ class Session:
                 if place is not None and place["lane"] >= 0:
                     for step in self.steps:
                         step(state)
-                    bar.advance(note=f"loss {state.history[-1]['loss']:.3g}" if "loss" in _last(state) else None)
+                    note = f"loss {state.history[-1]['loss']:.3g}" if "loss" in _last(state) else None
+                    bar.advance(place.get("updates", 1), note=note)
                 self._maybe_save(stage, place)
         self._end_stage(stage)
 
@@ -213,6 +216,7 @@ class Session:
             labels=self.run.ledger,
             edges=observed.changes,
             gaps=observed.gaps,
+            branches=merged_branches(self.system, self.run.patterns, state.history, self.kept, observed.changes),
             inner=observed.inner,
             swaps=observed.swaps,
             measured_on=source,

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivetrain.components.fitting import unfitted
+from drivetrain.components.generators import everything_draws_anew
 from drivetrain.evaluation.change import Measurement
+from drivetrain.training.apart import Apart
 from drivetrain.training.base import Moment, State, Track
 from drivetrain.training.choosing import choices
 from drivetrain.training.finite import check_weights
 from drivetrain.training.interleaving import Position, one_after_the_other, taking_turns
 from drivetrain.training.lane import Lane
 from drivetrain.training.optimizers import Optimizers
+from drivetrain.training.reading import seed_of
 from drivetrain.training.run import Run
 from drivetrain.training.selection import START
 from drivetrain.training.settings import Settings
@@ -25,6 +28,7 @@ class Stage:
     Attributes:
         lanes: one per track.
         optimizers: one set per system that is trained: the user's own, or copies where tracks learn apart.
+        apart: where lanes are run in processes.
         choices: the groups of models whose weights are chosen together, each with how it is judged.
         before: what was measured before the first stage; what is protected is compared with it.
         merged: the last epoch after which the system itself was up to date.
@@ -42,6 +46,7 @@ class Stage:
         ]
         for lane in self.lanes:
             lane.keep_nothing_that_moves([other.track for other in self.lanes if other is not lane])
+        self.apart = Apart(run, self.pattern, self.lanes) if self.pattern.processes > 1 else None
         self.choices = [] if run.validation is None else choices(run, tracks)
         self.merged = START
 
@@ -61,6 +66,8 @@ class Stage:
         while state.epoch < self.epochs and not state.stopped:
             if self.pattern.interleaved:
                 yield from taking_turns(self.lanes, self.pattern.interleaved, state, start)
+            elif self.apart is not None:
+                yield from self.apart.epoch(state, start)
             else:
                 yield from one_after_the_other(self.lanes, state, start)
             start = None
@@ -109,6 +116,8 @@ class Stage:
     def _end_epoch(self) -> None:
         state = self.state
         self.check()
+        if any(self._apart(lane) for lane in self.lanes):  # what follows must not depend on where they ran
+            everything_draws_anew(seed_of(self.run.settings.seed, state.stage, len(self.lanes), state.epoch) + 1)
         for optimizers in self.optimizers.values():
             optimizers.end_epoch()
             optimizers.turns.rest()
@@ -125,9 +134,9 @@ class Stage:
             callback(state)
 
     def _moment(self) -> Moment:
-        samples = [lane.samples for lane in self.lanes]
+        samples, readings = [lane.samples for lane in self.lanes], [lane.usable for lane in self.lanes]
         if self.run.validation is None:
-            return Moment(self.state.epoch, self.epochs, samples)
+            return Moment(self.state.epoch, self.epochs, samples, readings=readings)
         judged = {edge for lane in self.lanes for edge in lane.track.truths}
 
         def measure() -> Mapping[str, float]:
@@ -138,7 +147,7 @@ class Stage:
             values = measure()
             return sum(choice.judge(values, {}) for choice in self.choices)
 
-        return Moment(self.state.epoch, self.epochs, samples, measure, score)
+        return Moment(self.state.epoch, self.epochs, samples, measure, score, readings)
 
     def _losses(self) -> dict[str, float]:
         means = [(lane.track.name, lane.means()) for lane in self.lanes]
@@ -196,6 +205,12 @@ class Stage:
                 choice.best.restore()
         for optimizers in self.optimizers.values():
             optimizers.turns.end()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """End the processes of tracks that learn apart."""
+        if self.apart is not None:
+            self.apart.end()
 
     def _apart(self, lane: Lane) -> bool:
         return lane.track.system is not self.run.system

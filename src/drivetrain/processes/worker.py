@@ -9,7 +9,7 @@ import traceback
 
 import cloudpickle
 
-from drivetrain.experiments.processes import receive, send
+from drivetrain.processes.engine import receive, send
 
 
 def main() -> None:

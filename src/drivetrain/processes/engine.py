@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import queue
+import signal
 import struct
 import subprocess
 import sys
@@ -25,7 +27,8 @@ def over_processes(workers: int = 0) -> Callable[[Callable[[Input], Output], Seq
     """An engine of worker processes, one task at a time each; the tasks of a worker that dies are done by another.
 
     Workers are programs of their own, to which functions and classes of a script or notebook are sent by value, so that
-    a script needs no ``if __name__ == "__main__"``. They end with the engine's process.
+    a script needs no ``if __name__ == "__main__"``. They end with the engine's process. A task that has a ``name`` is
+    called so in messages.
 
     Args:
         workers: how many; 0 is one per core.
@@ -33,7 +36,7 @@ def over_processes(workers: int = 0) -> Callable[[Callable[[Input], Output], Seq
     Raises:
         ComponentError: a task ended its worker three times.
     """
-    pool = _Pool(workers or os.cpu_count() or 1)
+    pool = Pool(workers)
 
     def run(function: Callable[[Input], Output], tasks: Sequence[Input]) -> Iterator[Output]:
         return pool.run(function, tasks)
@@ -41,14 +44,16 @@ def over_processes(workers: int = 0) -> Callable[[Callable[[Input], Output], Seq
     return run
 
 
-class _Pool:
+class Pool:
     """Workers that stay for the next call; each has a thread here that talks to it."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int = 0) -> None:
+        self.count = count or os.cpu_count() or 1
         self.idle: list[_Worker] = []
+        self._hired: list[_Worker] = []
 
     def run(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        """Answers as tasks are done, in whatever order."""
         sent = cloudpickle.dumps(function)
         waiting: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -70,6 +75,13 @@ class _Pool:
         finally:
             stop.set()
 
+    def end(self) -> None:
+        """Let all workers go, whatever they are doing."""
+        for worker in self._hired:
+            worker.leave()
+        self._hired.clear()
+        self.idle.clear()
+
     def _serve(self, sent: bytes, waiting: Any, answers: Any, stop: threading.Event) -> None:
         worker = None
         deaths: dict[int, int] = {}
@@ -81,15 +93,17 @@ class _Pool:
                     break
                 while True:
                     try:
-                        worker = worker or self._hired(sent)
+                        worker = worker or self._worker(sent)
                         answers.put(worker.ask(task))
                         break
                     except (EOFError, OSError) as death:
-                        worker = None
+                        if stop.is_set():
+                            return
+                        how, worker = worker.death if worker is not None else str(death), None
                         deaths[number] = deaths.get(number, 0) + 1
                         if deaths[number] >= TRIES:
-                            said = f"task {number} ended its worker process {TRIES} times; was it out of memory?"
-                            answers.put(ComponentError(f"{said} ({death})"))
+                            name = getattr(task, "name", f"task {number}")
+                            answers.put(ComponentError(f"{name} ended its worker process {TRIES} times: {how}"))
                             return
         except BaseException as error:
             answers.put(error)
@@ -97,13 +111,14 @@ class _Pool:
             if worker is not None:
                 self.idle.append(worker)
 
-    def _hired(self, sent: bytes) -> _Worker:
+    def _worker(self, sent: bytes) -> _Worker:
         while self.idle:
             worker = self.idle.pop()
             if worker.process.poll() is None:
                 worker.learn(sent)
                 return worker
         worker = _Worker()
+        self._hired.append(worker)
         worker.learn(sent)
         return worker
 
@@ -115,7 +130,7 @@ class _Worker:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # as many workers as cores
         path = os.pathsep.join(part for part in sys.path if part)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "drivetrain.experiments.worker"],
+            [sys.executable, "-m", "drivetrain.processes.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads, "PYTHONPATH": path},
@@ -134,6 +149,26 @@ class _Worker:
         if kind == "answer":
             return (content,)
         return content if isinstance(content, BaseException) else DrivetrainError(str(content))
+
+    def leave(self) -> None:
+        """End the process and close what it was spoken to through."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self._in, self._out):
+            with contextlib.suppress(OSError):  # what could not be sent any more
+                stream.close()
+
+    @property
+    def death(self) -> str:
+        """How it ended, in words."""
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "it closed its output"
+        if code >= 0:
+            return f"it left with exit code {code}"
+        name = signal.Signals(-code).name
+        return f"it was ended by {name}" + (", which is what a machine out of memory does" if name == "SIGKILL" else "")
 
     @property
     def _in(self) -> IO[bytes]:

@@ -1,0 +1,66 @@
+"""What a federated merge did to each branch: on the trunk of its chain, on the merged one, and after a refit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drivetrain.evaluation.change import Change, number
+from drivetrain.graph import System
+from drivetrain.training.base import TrainingPattern
+from drivetrain.training.federated_merge import FederatedMerge
+from drivetrain.training.merged_statistics import trunk_of
+
+
+@dataclass(frozen=True)
+class MergedBranch:
+    """A branch on both sides of the merge whose weights were kept.
+
+    Attributes:
+        edge: where the branch ends.
+        own: its metric on the trunk that it has learned with.
+        merged: on the merged trunk, without a refit.
+        refitted: after the stages that followed, where these trained the branch and left the trunk alone; else None.
+    """
+
+    edge: str
+    own: float
+    merged: float
+    refitted: float | None = None
+
+    def __str__(self) -> str:
+        after = "" if self.refitted is None else f", {number(self.refitted)} after its refit"
+        return f"{number(self.own)} on the trunk of its chain, {number(self.merged)} on the merged trunk{after}"
+
+
+def merged_branches(
+    system: System,
+    patterns: Sequence[TrainingPattern],
+    history: Sequence[Mapping[str, Any]],
+    kept: Sequence[Mapping[str, int | None]],
+    changes: Mapping[str, Change],
+) -> dict[str, MergedBranch]:
+    """The branches of the last federated merge, by measure; nothing where no validation data measured them."""
+    numbers = [place for place, pattern in enumerate(patterns[: len(kept)]) if isinstance(pattern, FederatedMerge)]
+    if not numbers:
+        return {}
+    stage = numbers[-1]
+    pattern = patterns[stage]
+    assert isinstance(pattern, FederatedMerge)
+    epochs = set(kept[stage].values()) - {None}
+    row = next((row for row in history if row["stage"] == stage and {row["epoch"]} == epochs), {})
+    trunk = set(trunk_of(system, tuple(pattern.losses)))
+    later = {name for chosen in kept[stage + 1 :] for name in chosen}
+    found = {}
+    for name in (key.removeprefix("merged ") for key in row if key.startswith("merged ")):
+        edge = name.split(":")[0].split(".")[0]
+        own = {node.name for node in system.plan((edge,))} & set(system.models) - trunk
+        refitted = changes[name].after if name in changes and later & own and not later & trunk else None
+        found[name] = MergedBranch(edge, row[f"unmerged {name}"], row[f"merged {name}"], refitted)
+    return found
+
+
+def merged_words(found: Mapping[str, MergedBranch]) -> list[str]:
+    """The same in a sentence."""
+    return [f"The merge: {'; '.join(f'{name} {branch}' for name, branch in found.items())}."] if found else []
