@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from drivetrain.cli.evaluate import evaluate
 from drivetrain.cli.fit import fit
 from drivetrain.cli.scan import scan
+from drivetrain.cli.select import select
 from drivetrain.cli.show import show
 from drivetrain.errors import DrivetrainError
 
@@ -61,6 +62,7 @@ def _drivetrain(
 app.command()(show)
 app.command()(fit)
 app.command()(evaluate)
+app.command()(select)
 app.command()(scan)
 
 

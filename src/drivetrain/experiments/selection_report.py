@@ -114,18 +114,18 @@ class SelectionReport(Report):
 
     def __rich__(self) -> RenderableType:
         found = Text(f"{self.system}: best of {len(self.tried)} of {self.combinations:,} combinations by {self.metric}")
-        top = Table(*self.best, self.metric, *self._columns(), title=found, title_justify="left")
+        top = Table(*self.best, self.metric, *self._columns())
         for one in self.tried[:8]:
             top.add_row(*one.versions.values(), *self._cells(one))
         rest = len(self.tried) - 8
         lines = [f"and {rest} more that were evaluated; {self.untried:,} were not."] if rest > 0 else []
-        parts: list[RenderableType] = [top, *map(Text, [*lines, *self.sentences()])]
+        parts: list[RenderableType] = [found, top, *map(Text, [*lines, *self.sentences()])]
         for objective, front in self.fronts.items():
             title = Text(f"no evaluated combination beats these in {self.metric} and {objective}")
-            table = Table(*self.best, self.metric, *self._columns(), title=title, title_justify="left")
+            table = Table(*self.best, self.metric, *self._columns())
             for one in front[:10]:
                 table.add_row(*one.versions.values(), *self._cells(one))
-            parts.append(table)
+            parts += [title, table]
         return Group(*parts)
 
     def sentences(self) -> list[str]:

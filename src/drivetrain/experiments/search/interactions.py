@@ -12,8 +12,8 @@ from drivetrain.experiments.search.base import Combination, Search, Space
 from drivetrain.experiments.search.covering import covering
 from drivetrain.experiments.search.model import Array, Model, Rows
 
-WHOLE = 20_000  # combinations up to which every single one is judged by the model
-STARTS = 12
+STARTS = 8
+MOST = 1500  # combinations among which the next is chosen
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Interactions:
 
     Attributes:
         cover: the share of the budget that covers pairs.
-        refit: how many evaluations pass, as a share of those made, until the shares of the model are fitted anew.
+        refit: how many evaluations pass, as a share of those made, until the variances of the model are fitted anew.
+        near: the share of proposals that stay within two exchanges of the best.
     """
 
-    cover: float = 0.4
-    refit: float = 0.1
+    cover: float = 0.25
+    refit: float = 0.05
+    near: float = 0.5
 
     def search(self, space: Space, budget: int, seed: int) -> Search:
         """Cover, then improve, until the budget is spent or nothing is left."""
@@ -39,17 +41,17 @@ class Interactions:
         known = dict(zip(rows, values, strict=True))
         model, fitted = None, 0
         while len(known) < min(budget, space.count):
-            if model is None or len(known) >= fitted * (1 + self.refit):
-                model, fitted = Model.fitted(space, list(known), list(known.values())), len(known)
-            else:
-                model = Model.fitted(space, list(known), list(known.values()), model)
-            chosen = proposals(model, known, random, max(1, budget // 200))
+            learn = model is None or len(known) >= fitted * (1 + self.refit)
+            model = Model.fitted(space, list(known), list(known.values()), model, learn=learn)
+            fitted = len(known) if learn else fitted
+            local = random.random() < self.near
+            chosen = proposals(model, known, random, max(1, budget // 200), local=local)
             values = yield chosen
             known.update(zip(chosen, values, strict=True))
 
 
 def proposals(
-    model: Model, known: dict[Combination, float], random: np.random.Generator, count: int
+    model: Model, known: dict[Combination, float], random: np.random.Generator, count: int, *, local: bool = False
 ) -> list[Combination]:
     """The unknown combinations from which the largest improvement is expected (Jones et al. 1998, eq. 15)."""
     best = float(model.predict(model.rows)[0].max())
@@ -60,11 +62,11 @@ def proposals(
         gain: Array = (expected - best) * ndtr(above) + deviation * np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
         return gain
 
-    space = model.space
-    if space.count <= WHOLE:
-        rows = np.stack(np.unravel_index(np.arange(space.count), space.sizes), axis=1)
-    else:
-        rows = climbed(space, starts(space, known, random), improvement)
+    space = model.parts.space
+    rows = around(space, known, random) if local else candidates(space, known, random)
+    if not local:
+        promising = rows[np.argsort(-improvement(rows))[:STARTS]]
+        rows = np.unique(np.concatenate([rows, climbed(space, promising, improvement)]), axis=0)
     order = np.argsort(-improvement(rows), kind="stable")
     found = [row for row in map(tuple, rows[order].tolist()) if row not in known]
     while len(found) < count and len(known) + len(found) < space.count:
@@ -74,14 +76,46 @@ def proposals(
     return found[:count]
 
 
-def starts(space: Space, known: dict[Combination, float], random: np.random.Generator) -> Rows:
-    """Where climbing begins: the best that are known, crossed with each other, and some at random."""
-    order = sorted(known, key=lambda one: -known[one])[:STARTS]
-    drawn = [[int(random.integers(size)) for size in space.sizes] for _ in range(STARTS // 3)]
-    crossed = [
-        [order[int(random.integers(len(order)))][slot] for slot in range(len(space.sizes))] for _ in range(STARTS // 3)
-    ]
-    return np.array([*order, *crossed, *drawn], dtype=np.int64)
+def candidates(space: Space, known: dict[Combination, float], random: np.random.Generator) -> Rows:
+    """Everything where that is little; else what is near the best, crossings of the good, and some at random."""
+    if space.count <= MOST:
+        return np.stack(np.unravel_index(np.arange(space.count), space.sizes), axis=1)
+    order = sorted(known, key=lambda one: -known[one])[:12]
+    slots = len(space.sizes)
+    near = [_exchanged(space, row, random, slots) for row in order[:3] for _ in range(MOST // 8)]
+    good = np.array(order)
+    crossed = [good[random.integers(len(order), size=slots), np.arange(slots)] for _ in range(MOST // 4)]
+    drawn = [random.integers(np.array(space.sizes)) for _ in range(MOST // 8)]
+    return np.unique(np.array([*order, *near, *crossed, *drawn], dtype=np.int64), axis=0)
+
+
+def around(space: Space, known: dict[Combination, float], random: np.random.Generator) -> Rows:
+    """The best one with one version exchanged, and with two, all of them where these are not too many."""
+    best = np.array(max(known, key=lambda one: known[one]))
+    exchanges = [(s, v) for s, size in enumerate(space.sizes) for v in range(size) if v != best[s]]
+    pairs = [(a, b) for a in exchanges for b in exchanges if a[0] < b[0]]
+    if len(pairs) > MOST:
+        linked = set(space.links)
+        pairs = [p for p in pairs if (p[0][0], p[1][0]) in linked or random.random() < MOST / len(pairs)]
+    rows = []
+    for changes in [*((one,) for one in exchanges), *pairs]:
+        row = best.copy()
+        for slot, version in changes:
+            row[slot] = version
+        rows.append(row)
+    return np.array(rows)
+
+
+def _exchanged(space: Space, row: Combination, random: np.random.Generator, slots: int) -> Rows:
+    """A combination with one to three versions exchanged; of two, often ones that are linked."""
+    changed = np.array(row)
+    count = min(slots, int(random.integers(1, 4)))
+    if count == 2 and space.links and random.random() < 0.5:
+        where = np.array(space.links[int(random.integers(len(space.links)))])
+    else:
+        where = random.choice(slots, size=count, replace=False)
+    changed[where] = random.integers(np.array(space.sizes)[where])
+    return changed
 
 
 def climbed(space: Space, begin: Rows, score: Callable[[Rows], Array], steps: int = 60) -> Rows:

@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 
 from drivetrain.experiments.search.base import Combination, Space
-from drivetrain.experiments.search.interactions import WHOLE, climbed, starts
+from drivetrain.experiments.search.interactions import STARTS, candidates, climbed
 from drivetrain.experiments.search.model import ALIKE, Array, Model, Rows
 
 DRAWS = 64
@@ -32,9 +32,6 @@ def regret(space: Space, values: Mapping[Combination, float], seed: int) -> tupl
     random = np.random.default_rng([seed, 1])
     model = Model.fitted(space, list(values), list(values.values()))
     best = max(values.values())
-    whole = None
-    if space.count <= WHOLE:
-        whole = np.stack(np.unravel_index(np.arange(space.count), space.sizes), axis=1)
     above = []
     for _ in range(DRAWS):
         prior = _prior(model, random)
@@ -43,28 +40,40 @@ def regret(space: Space, values: Mapping[Combination, float], seed: int) -> tupl
         def draw(rows: Rows, prior: Callable[[Rows], Array] = prior, at_rows: Array = at_rows) -> Array:
             return model.conditioned(rows, prior(rows), at_rows, np.random.default_rng(seed))
 
-        rows = whole if whole is not None else climbed(space, starts(space, dict(values), random), draw)
-        above.append(max(0.0, float(draw(rows).max()) - best))
+        rows = candidates(space, dict(values), random)
+        found = draw(rows)
+        if space.count > len(rows):
+            found = draw(climbed(space, rows[np.argsort(-found)[:STARTS]], draw))
+        above.append(max(0.0, float(found.max()) - best))
     return float(np.mean(above)), float(np.quantile(above, 0.95))
 
 
 def _prior(model: Model, random: np.random.Generator) -> Callable[[Rows], Array]:
     """A function drawn from the prior: tables of versions and of pairs, and tables of random groups of slots."""
-    space = model.space
-    slots, largest = len(space.sizes), max(space.sizes)
-    alone, linked, other, rest = np.sqrt(model.shares)
-    links = set(space.links)
-    pairs = [(a, b) for a in range(slots) for b in range(a + 1, slots)]
-    apart = max(1, len(pairs) - len(links))
-    scale = np.array([linked / np.sqrt(len(links)) if pair in links else other / np.sqrt(apart) for pair in pairs])
-    main = alone / np.sqrt(slots) * random.normal(size=(slots, largest))
-    tables = scale[:, None, None] * random.normal(size=(len(pairs), largest, largest))
+    parts = model.parts
+    sizes, pairs = parts.space.sizes, parts.pairs
+    slots, largest = len(sizes), max(sizes)
+    scale = np.sqrt(np.exp(model.logs))
+    alone, smooth, together = scale[:slots], scale[slots], scale[slots + 1 : slots + 1 + len(pairs)]
+    smooth_pairs, others, rest = scale[slots + 1 + len(pairs) : -1]
+    roots = [np.linalg.cholesky(near + 1e-6 * np.eye(len(near))) for near in parts.near]
+    main = np.zeros((slots, largest))
+    for slot, size in enumerate(sizes):
+        main[slot, :size] = alone[slot] * random.normal(size=size)
+        main[slot, :size] += smooth / np.sqrt(slots) * roots[slot] @ random.normal(size=size)
+    links = sorted(set(parts.space.links)) or list(pairs)
+    tables = [(pair, each * random.normal(size=(largest, largest))) for pair, each in zip(pairs, together, strict=True)]
+    for a, b in links:
+        drawn = roots[a] @ random.normal(size=(sizes[a], sizes[b])) @ roots[b].T
+        tables.append(((a, b), smooth_pairs / np.sqrt(len(links)) * drawn))
+    apart = others / np.sqrt(max(1, len(parts.rest)))
+    tables += [(pair, apart * random.normal(size=(largest, largest))) for pair in parts.rest]
     member = random.random((RANDOM_SETS, slots)) < 1 - ALIKE
     codes = random.integers(1, 2**31, size=(RANDOM_SETS, slots, largest)).astype(np.uint64)
 
     def function(rows: Rows) -> Array:
         value = main[np.arange(slots), rows].sum(axis=1)
-        for (first, second), table in zip(pairs, tables, strict=True):
+        for (first, second), table in tables:
             value += table[rows[:, first], rows[:, second]]
         for number in range(RANDOM_SETS):
             code = (codes[number][np.arange(slots), rows] * member[number]).sum(axis=1, dtype=np.uint64)
