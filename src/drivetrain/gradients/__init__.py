@@ -1,11 +1,13 @@
 """Gradients for glue code that has none: relaxations by hand, and estimators that need nothing from the user."""
 
+from drivetrain.gradients.automatic import Automatic
 from drivetrain.gradients.base import AbstractEstimator, Call, DifferentiableComponent
-from drivetrain.gradients.differentiable import Automatic, differentiable
+from drivetrain.gradients.differentiable import differentiable
 from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
 from drivetrain.gradients.gradient_report import GradientReport, gradient_report
 from drivetrain.gradients.interpolated import Interpolated
+from drivetrain.gradients.noticed import Noticed
 from drivetrain.gradients.perturbed import Perturbed
 from drivetrain.gradients.relaxed import RelaxedComponent, relaxed
 from drivetrain.gradients.score_function import ScoreFunction
@@ -23,6 +25,7 @@ __all__ = [
     "FiniteDifferences",
     "GradientReport",
     "Interpolated",
+    "Noticed",
     "Perturbed",
     "RelaxedComponent",
     "ScoreFunction",

@@ -11,7 +11,8 @@ from torch.utils._pytree import tree_flatten
 
 from drivetrain.gradients.call import Call, Form, Run, Tensors
 from drivetrain.gradients.memory import Memory
-from drivetrain.gradients.refusals import refuse_ragged, refuse_systems, refuse_weights
+from drivetrain.gradients.noticed import Noticed, notice
+from drivetrain.gradients.refusals import refuse_systems, refuse_weights
 from drivetrain.graph.component import Component
 
 __all__ = ["AbstractEstimator", "Call", "Choice", "DifferentiableComponent", "Tensors"]
@@ -33,6 +34,9 @@ class AbstractEstimator(ABC):
 
     why: ClassVar[str] = "given"
     """Why this one."""
+
+    chooses: ClassVar[bool] = False
+    """Whether it is no estimator itself but chooses one; then the noise of what was chosen is looked at, once."""
 
     grounds: ClassVar[tuple[str, ...]] = ("numbers",)
     """What its inputs may hold: ``"numbers"``, ``"distributions"`` over symbols, or both; the exam asks on these."""
@@ -91,11 +95,11 @@ class DifferentiableComponent(Component):
         super().__init__(component.name, component.signature, component.from_truth)
         refuse_systems("differentiable", component)
         refuse_weights(component)
-        refuse_ragged(component)
         self.wrapped = component
         self.method = method
         self.why = method.why
         self.memory = Memory()
+        self.watches = method.chooses
         self._settled = self._checked = False
         self._form: Form | None = None
 
@@ -123,12 +127,26 @@ class DifferentiableComponent(Component):
         self.settle(call)
         if self._changes_value:
             self._form = run.form()
+            self._look(call)
             return run.answer(self.method.value(call.at(live)))
-        return run.answer(_Estimate.apply(call, self.method, *live))  # type: ignore[no-untyped-call]
+        return run.answer(_Estimate.apply(call, self, *live))  # type: ignore[no-untyped-call]
 
     @property
     def _changes_value(self) -> bool:
         return self.training and self.method.changes == "value"
+
+    @property
+    def noticed(self) -> Noticed | None:
+        """How noisy the gradient was, and how many samples received none so far; ``None`` before any came back."""
+        return Noticed.of(self.memory.content)
+
+    def _look(self, call: Call) -> None:
+        """Where the value changes autograd goes back by itself: look once, ahead."""
+        if self.watches and "noticed" not in call.memory:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                cotangents = tuple(torch.randn(output.shape).to(output) for output in call.outputs)
+                notice(call, cotangents, self.method.pull_back(call, cotangents), self.method.pull_back)
 
     def settle(self, call: Call) -> None:
         """At the first call whose gradient is wanted: decide the estimator and let it check the code."""
@@ -140,20 +158,24 @@ class DifferentiableComponent(Component):
             self._checked = call.batch != 1  # one sample alone cannot show whether samples influence each other
 
     def __repr__(self) -> str:
-        return f"{self.name}: {self.signature}  [{type(self.thing).__name__}, gradient by {self.method}; {self.why}]"
+        noticed = f"; {self.noticed}" if self.noticed else ""
+        by = f"gradient by {self.method}; {self.why}{noticed}"
+        return f"{self.name}: {self.signature}  [{type(self.thing).__name__}, {by}]"
 
 
 class _Estimate(torch.autograd.Function):
     """Forward: the code's own value. Backward: the estimate."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, method: AbstractEstimator, *inputs: Tensor) -> Tensors:
-        ctx.call, ctx.method = call, method
+    def forward(ctx: Any, call: Call, component: DifferentiableComponent, *inputs: Tensor) -> Tensors:
+        ctx.call, ctx.component = call, component
         return tuple(output.detach() for output in call.outputs)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Any) -> Any:
+        call, component = ctx.call, ctx.component
         with torch.no_grad():
-            gradients = ctx.method.pull_back(ctx.call, cotangents)
-        return None, None, *(g.to(x.dtype) for g, x in zip(gradients, ctx.call.inputs, strict=True))
+            gradients = component.method.pull_back(call, cotangents)
+            notice(call, cotangents, gradients, component.method.pull_back if component.watches else None)
+        return None, None, *(g.to(x.dtype) for g, x in zip(gradients, call.inputs, strict=True))

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from drivetrain.errors import ComponentError, listed
+from drivetrain.gradients.ragged import Slots
 from drivetrain.gradients.refusals import refuse_ragged_inputs
 from drivetrain.graph.component import Component
 
@@ -31,6 +32,7 @@ class Call:
         context: the values of those without.
         others: everything else that the code was given, if that is plain (numbers, words); ``None`` if it is data.
         memory: what the estimator keeps for this component from call to call; plain data and tensors.
+        ragged: of those of ``outputs`` that are lists of changing length the slots into which they are laid.
     """
 
     component: str
@@ -42,10 +44,15 @@ class Call:
     context: Tensors = ()
     others: tuple[Any, ...] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
+    ragged: tuple[Slots, ...] = ()
 
     def at(self, inputs: Tensors) -> Call:
         """The same code at other inputs."""
         return replace(self, inputs=inputs)
+
+    def with_memory(self, memory: dict[str, Any]) -> Call:
+        """The same call beside another memory."""
+        return replace(self, memory=memory)
 
     @property
     def batch(self) -> int | None:
@@ -82,6 +89,8 @@ class Run:
         self.answer_leaves: list[Any] = []
         self.answer_structure: TreeSpec | None = None
         self.floats: list[int] = []
+        self.slots: dict[int, Slots] = {}
+        self.beside: dict[int, Any] = {}
 
     def whole(self, inputs: Tensors) -> Any:
         """Run the code on moved inputs; its answer as it is."""
@@ -94,7 +103,7 @@ class Run:
 
     def first(self) -> Tensors:
         """Run the code where it stands, and remember how its answer is built."""
-        self.answer_leaves, self.answer_structure = tree_flatten(self.whole(self.inputs))
+        self.answer_leaves, self.answer_structure = tree_flatten(self._laid(self.whole(self.inputs)))
         self.floats = [i for i, leaf in enumerate(self.answer_leaves) if _is_float(leaf)]
         if not self.floats:
             found = listed(_kind(leaf) for leaf in self.answer_leaves)
@@ -106,7 +115,7 @@ class Run:
 
     def function(self, inputs: Tensors) -> Tensors:
         """The code as a function of flat tensors."""
-        leaves, structure = tree_flatten(self.whole(inputs))
+        leaves, structure = tree_flatten(self._laid(self.whole(inputs)))
         shapes = [leaf.shape if isinstance(leaf, Tensor) else None for leaf in leaves]
         known = [leaf.shape if isinstance(leaf, Tensor) else None for leaf in self.answer_leaves]
         if structure != self.answer_structure or shapes != known:
@@ -129,10 +138,11 @@ class Run:
             if all(leaf is None or isinstance(leaf, bool | int | float | str) for leaf in others)
             else None
         )
-        context = tuple(leaf for i, leaf in enumerate(self.leaves) if _is_float(leaf) and i not in self.moved)
+        context: Tensors = tuple(leaf for i, leaf in enumerate(self.leaves) if _is_float(leaf) and i not in self.moved)
         return Call(
-            self.component.name, self.function, self.inputs, outputs, moved, floats, context, plain, self.memory
-        )
+            self.component.name, self.function, self.inputs, outputs, moved, floats, context, plain, self.memory,
+            tuple(self.slots.values()),
+        )  # fmt: skip
 
     def form(self) -> Form:
         """How the answer is built, for passes that answer something in its place.
@@ -141,6 +151,11 @@ class Run:
             ComponentError: part of the answer has no mean, as it is no number a sample.
         """
         batch = len(self.inputs[0])
+        if self.slots:
+            raise ComponentError(
+                f"'{self.component.name}' is to answer the mean over several runs in training, and lists of changing "
+                f'length have none; let the gradient alone change: Expected(changes="gradient")'
+            )
         strange = [leaf for leaf in self.answer_leaves if not _is_float(leaf) or leaf.shape[:1] != (batch,)]
         if strange:
             raise ComponentError(
@@ -165,7 +180,38 @@ class Run:
         for i, value in zip(self.floats, outputs, strict=True):
             leaves[i] = value
         assert self.answer_structure is not None
-        return tree_unflatten(leaves, self.answer_structure)
+        return self._lists(tree_unflatten(leaves, self.answer_structure))
+
+    def _laid(self, answer: Any) -> Any:
+        """The answer with its ragged edges in slots; those that hold no numbers are set aside."""
+        ports = self.component.signature.outputs
+        if not any(port.ragged for port in ports):
+            return answer
+        edges = [answer] if len(ports) == 1 else list(answer)
+        for place, port in enumerate(ports):
+            if port.ragged:
+                edges[place] = self._edge(place, port.name, edges[place])
+        return edges[0] if len(ports) == 1 else tuple(edges)
+
+    def _edge(self, place: int, name: str, value: Any) -> Tensor | None:
+        if place in self.slots:
+            return self.slots[place].follow(value)
+        if place in self.beside or not any(map(_is_float, tree_flatten(value)[0])):
+            self.beside.setdefault(place, value)
+            return None
+        self.slots[place] = Slots(self.component, name, value)
+        return self.slots[place].values
+
+    def _lists(self, answer: Any) -> Any:
+        if not self.slots and not self.beside:
+            return answer
+        single = len(self.component.signature.outputs) == 1
+        edges = [answer] if single else list(answer)
+        for place, slots in self.slots.items():
+            edges[place] = slots.out_of(edges[place])
+        for place, value in self.beside.items():
+            edges[place] = value
+        return edges[0] if single else tuple(edges)
 
 
 def _names(component: Component, structure: TreeSpec, count: int) -> list[str]:

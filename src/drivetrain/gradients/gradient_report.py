@@ -10,9 +10,10 @@ import torch
 from rich.console import Group, RenderableType
 from rich.table import Table
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
 from drivetrain.errors import ComponentError
+from drivetrain.gradients.noticed import size_and_noise
 from drivetrain.graph.component import Component
 from drivetrain.report import Report
 
@@ -36,17 +37,27 @@ class InputGradient:
 
 @dataclass(frozen=True, repr=False)
 class GradientReport(Report):
-    """What gradients come back through a component; printed as a table."""
+    """What gradients come back through a component; printed as a table.
+
+    Attributes:
+        component: as it prints itself.
+        repeats: how often the gradient was estimated.
+        inputs: what each of them receives.
+        own: how far two answers of the code itself to the same inputs differ, relative to the spread of its answers
+            over the batch; 0 where it always answers the same. Noise that no estimator can take away.
+    """
 
     component: str
     repeats: int
     inputs: tuple[InputGradient, ...]
+    own: float
 
     def __rich__(self) -> RenderableType:
         table = Table("input", "gradient", "noise of one estimate", "samples without any gradient")
         for row in self.inputs:
             table.add_row(row.name, f"{row.size:.3g}", f"{row.noise:.2f} of it", f"{row.silent:.0%}")
-        return Group(self.component, table)
+        moods = f"the code itself answers differently each time, by {self.own:.2f} of the spread of its answers"
+        return Group(self.component, table, moods) if self.own else Group(self.component, table)
 
 
 def gradient_report(
@@ -78,9 +89,10 @@ def gradient_report(
             cotangents = tree_leaves(cotangent) if cotangent is not None else _directions(outputs)
             wanted = [leaves[i] for i in asked]
             draws.append([*torch.autograd.grad(outputs, wanted, cotangents, allow_unused=True, materialize_grads=True)])
+        own = _moods(component, leaves, structure)
     names = _input_names(component, batch_inputs)
     rows = [_row(names[i], torch.stack([draw[k] for draw in draws])) for k, i in enumerate(asked)]
-    return GradientReport(repr(component), repeats, tuple(rows))
+    return GradientReport(repr(component), repeats, tuple(rows), own)
 
 
 def _outputs(component: Component, values: Sequence[Any]) -> list[Tensor]:
@@ -102,12 +114,26 @@ def _directions(outputs: list[Tensor]) -> list[Tensor]:
 def _row(name: str, gradients: Tensor) -> InputGradient:
     """One input's gradients [repeats, batch, ...] in numbers."""
     repeats = gradients.shape[0]
-    variance = float(gradients.var(0).sum()) if repeats > 1 else 0.0
-    size = max(float(gradients.mean(0).square().sum()) - variance / repeats, 0.0) ** 0.5
+    size, noise = size_and_noise(gradients)
     per_sample = gradients.reshape(repeats, gradients.shape[1] if gradients.ndim > 1 else 1, -1)
-    silent = float((per_sample == 0).all(2).all(0).double().mean())
-    noise = variance**0.5 / size if size else float("inf") if variance else 0.0
-    return InputGradient(name, size, noise, silent)
+    return InputGradient(name, size, noise, float((per_sample == 0).all(2).all(0).double().mean()))
+
+
+def _moods(component: Component, leaves: list[Any], structure: TreeSpec) -> float:
+    """How far two answers to the same inputs differ, relative to how far the answers of a batch do."""
+    with torch.no_grad():
+        first, second = (_numbers(component(*tree_unflatten(leaves, structure))) for _ in range(2))
+    if first.shape != second.shape:
+        return float("inf")
+    apart, spread = (first - second).square().mean().sqrt() / 2**0.5, first.std(0, correction=0).square().mean().sqrt()
+    return float(apart / spread) if spread > 0 else float("inf") if apart > 0 else 0.0
+
+
+def _numbers(answer: Any) -> Tensor:
+    leaves = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    rows = {len(leaf) if leaf.ndim else 1 for leaf in leaves}
+    together = [leaf.reshape(len(leaf), -1) if len(rows) == 1 and leaf.ndim else leaf.reshape(-1, 1) for leaf in leaves]
+    return torch.cat(together, 1 if len(rows) == 1 else 0).nan_to_num().double()
 
 
 def _input_names(component: Component, batch_inputs: Sequence[Any]) -> list[str]:

@@ -34,7 +34,7 @@ class Interpolated(AbstractEstimator):
     """
 
     faithful: ClassVar[bool] = False
-    step: float = 1.0
+    step: float = 2.0
     scale: float | None = None
     input: str | None = None
     independent: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,7 @@ class Effect:
         terms = [_product(*parts) for parts in zip(cotangents, upper, lower, strict=True)]
         if batch is None:
             return cls(torch.stack([term.sum() for term in terms]).sum(), None)
-        return cls(torch.stack([term.reshape(batch, -1).sum(1) for term in terms]).sum(0), batch)
+        return cls(torch.stack([term.reshape(batch, math.prod(term.shape[1:])).sum(1) for term in terms]).sum(0), batch)
 
     def on(self, value: Tensor) -> Tensor:
         """The effect, ready to be multiplied with a direction in the shape of an input."""

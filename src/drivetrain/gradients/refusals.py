@@ -40,23 +40,6 @@ def refuse_weights(component: Component) -> None:
         )
 
 
-def refuse_ragged(component: Component) -> None:
-    """Refuse code whose answer changes its length.
-
-    Raises:
-        DeclarationError: an output is ragged.
-    """
-    ragged = [port.name for port in component.signature.outputs if port.ragged]
-    if ragged:
-        slots = ", ".join(f"{name}, {name}_there" for name in ragged)
-        raise DeclarationError(
-            f"differentiable({component.name}): it answers {listed(f'{name}[]' for name in ragged)}, lists whose "
-            f"length jumps, and a change of length has no gradient. Relax it by hand: "
-            f"relaxed({component.name}, smooth); or answer a fixed number of slots with a flag for each: "
-            f'"{listed(component.signature.inputs)} -> {slots}"'
-        )
-
-
 def refuse_ragged_inputs(component: Component, moved: tuple[str, ...]) -> None:
     """Refuse to estimate the gradient of a list with one value per sample.
 

@@ -78,6 +78,11 @@ class Surrogate(AbstractEstimator):
 
     def check(self, call: Call) -> None:
         """Refuse code without one answer of fixed size a sample, and code that mixes the samples of a batch."""
+        if call.ragged:
+            raise ComponentError(
+                f"Surrogate learns answers of fixed size, and '{call.component}' answers lists of changing length; "
+                f"estimators that take those: Perturbed(samples=2), SPSA(samples=1)"
+            )
         if call.batch is None:
             shapes = ", ".join(str(tuple(output.shape)) for output in call.outputs)
             raise ComponentError(

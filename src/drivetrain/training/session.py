@@ -17,6 +17,7 @@ from drivetrain.training import checkpoint as checkpoints
 from drivetrain.training.base import State, Track
 from drivetrain.training.callbacks import hooks
 from drivetrain.training.fit_report import FitReport, PassCount
+from drivetrain.training.glue import glue_words
 from drivetrain.training.interleaving import Position
 from drivetrain.training.merged_branches import merged_branches
 from drivetrain.training.observing import Observed, Observer
@@ -222,7 +223,7 @@ class Session:
             measured_on=source,
             outputs=self.system.outputs,
             kept=tuple(self.kept),
-            notes=(*self.notes, *observed.words),
+            notes=(*self.notes, *observed.words, *glue_words(self.system)),
             protected=dict(self.run.protection.margins),
             reached=state.reached if self.run.settings.until else None,
             seed=self.run.settings.seed,
