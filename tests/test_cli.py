@@ -146,7 +146,7 @@ def test_a_batch_without_samples_is_refused(run: Run) -> None:
 def test_fit_trains_and_keeps_weights_that_evaluate_reads(run: Run, tmp_path: Path) -> None:
     fitted = run(
         "fit small:listener --data small:train --pattern simultaneous --loss small:squares --epochs 3 --seed 1",
-        "--validation 'small:train(samples=32)' --metric small:closeness --save listener.safetensors",
+        "--validation 'small:train(samples=32)' --metric small:closeness --save listener.safetensors --no-record",
     )
     assert fitted.exit_code == 0, fitted.output
     assert "the weights are in listener.safetensors" in fitted.stdout
@@ -168,9 +168,10 @@ def test_fit_trains_and_keeps_weights_that_evaluate_reads(run: Run, tmp_path: Pa
     ],
 )
 def test_fit_knows_every_pattern_by_name_and_your_own_by_reference(run: Run, how: str) -> None:
-    answer = run("fit small:listener --data small:train --epochs 1 --seed 0 --json", how)
+    answer = run("fit small:listener --data small:train --epochs 1 --seed 0 --json --no-record", how)
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["iterations"] > 0
+    assert not list(Path.cwd().glob("*.db"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from drivetrain.cli.evaluate import evaluate
 from drivetrain.cli.fit import fit
+from drivetrain.cli.runs import app as runs
 from drivetrain.cli.scan import scan
 from drivetrain.cli.select import select
 from drivetrain.cli.show import show
@@ -64,6 +65,7 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(select)
 app.command()(scan)
+app.add_typer(runs, name="runs")
 
 
 def main() -> None:

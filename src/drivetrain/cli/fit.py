@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from drivetrain.cli.references import by_edge, load, load_data, load_system
+from drivetrain.cli.runs.opening import Place
 from drivetrain.errors import DeclarationError
+from drivetrain.experiments.experiment import Experiment
+from drivetrain.experiments.recorder import Recorder
 from drivetrain.training.alternating_end_loss import AlternatingEndLoss
 from drivetrain.training.base import TrainingPattern
 from drivetrain.training.fit import fit as fit_system
@@ -39,6 +42,10 @@ def fit(
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the trained weights.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep where training stands; resume.")] = None,
     seed: Annotated[int | None, typer.Option(help="Rules everything that is drawn.")] = None,
+    record: Annotated[bool, typer.Option(help="Keep the run, its data and the versions it makes.")] = True,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="The question; the system's name.")] = None,
+    store: Place = None,
+    mlflow: Annotated[bool, typer.Option(help="Show the recorded run in MLflow, in the same database.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for programs.")] = False,
 ) -> None:
     """Train a system by a training pattern, and report what that did to it and to each edge.
@@ -51,21 +58,41 @@ def fit(
 
       drivetrain fit cars:perception --data cars:train --pattern individual --loss boxes=cars:box_loss
       --loss hits=cars:hit_loss
+
+    The run is recorded: see drivetrain runs list.
     """
     trained = load_system(system)
     chosen = _pattern(pattern, loss or [], model)
     if weights is not None:
         trained.load(weights)
+    run: Recorder | None = None
+    if record:
+        made = Experiment(experiment or trained.name, store, mlflow=mlflow)
+        run = made.run(trained, place=system, data=data, validation=validation)
     report = fit_system(
         trained, load_data(data), chosen, epochs=_epochs(epochs), batch_size=batch_size,
         validation=None if validation is None else load_data(validation, "the validation data"),
         metric=by_edge(metric, "the metric") if metric else None, checkpoint=checkpoint, seed=seed,
+        callbacks=[run] if run is not None else (),
     )  # fmt: skip
     if save is not None:
         trained.save(save)
-    typer.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
+    recorded = _recorded(run)
+    typer.echo(json.dumps(report.to_dict() | {"recorded": recorded}, indent=2) if as_json else str(report))
     if save is not None and not as_json:
         typer.echo(f"the weights are in {save}")
+    if recorded is not None and not as_json:
+        typer.echo(
+            f"recorded as run {recorded['run'][:8]} in {recorded['store']}, which made {recorded['version']}; "
+            f"more: drivetrain runs show {recorded['run'][:8]}"
+        )
+
+
+def _recorded(run: Recorder | None) -> dict[str, str] | None:
+    """Where a run is kept; None where it is not, of which a warning has told."""
+    if run is None or run.version is None or run.key is None:
+        return None
+    return {"run": run.key, "version": str(run.version), "store": run.store.database.place}
 
 
 def _pattern(name: str, losses: list[str], model: str | None) -> TrainingPattern:

@@ -36,15 +36,26 @@ class Experiment:
         self.name, self.mlflow = name, mlflow
         self.store = store if isinstance(store, Store) else Store(store)
 
-    def run(self, system: System, *, name: str | None = None, place: str | None = None) -> Recorder:
+    def run(
+        self,
+        system: System,
+        *,
+        name: str | None = None,
+        place: str | None = None,
+        data: str | None = None,
+        validation: str | None = None,
+    ) -> Recorder:
         """A callback that records a ``fit`` of the system; as a context it also closes what was left open.
 
         Args:
             system: what will be trained.
             name: under which it is known; its own name if None.
             place: where its diagram is declared, MODULE:NAME; looked for if None.
+            data: what people call the training data; a newer data set of that name makes what learned from it stale.
+            validation: the same for the validation data.
         """
-        return Recorder(self.store, self.name, name or system.name, place or place_of(system), self.mlflow)
+        told = {use: called for use, called in (("training", data), ("validation", validation)) if called}
+        return Recorder(self.store, self.name, name or system.name, place or place_of(system), self.mlflow, told)
 
     def register(self, system: System, *, name: str | None = None) -> SystemVersion:
         """The version that a system is now, stored with all its weights; the same tuple is the same version."""

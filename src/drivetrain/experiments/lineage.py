@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -28,7 +28,8 @@ SHOWN = 12  # things below one thing, when printed
 DEEP = 8  # steps from what was asked about, when printed
 
 
-class Thing(NamedTuple):
+@dataclass(frozen=True)
+class Thing:
     """Something that was made, or that things were made from.
 
     Attributes:
@@ -46,7 +47,8 @@ class Thing(NamedTuple):
     created: float | None
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True)
+class Link:
     """The target was made from the source, both by the ids of things; how: *frozen*, *training*, the slot's name."""
 
     source: str

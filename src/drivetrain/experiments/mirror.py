@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from drivetrain.experiments.runs import RunRecord
@@ -24,9 +25,24 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
         return None
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a server that is gone is not waited for
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
+    try:
+        return _mirror(store, key, store.url if where is True else where)
+    except Exception as error:  # whatever MLflow raises: the run is recorded, and its training is done
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        warnings.warn(
+            f"run {key[:8]} is recorded in {store.database.place}, but MLflow does not show it: {reason}; "
+            f"again: drivetrain.experiments.mirror.mirror(store, '{key[:8]}', where)",
+            stacklevel=3,
+        )
+        return None
+
+
+def _mirror(store: Store, key: str, where: str) -> str:
     from mlflow.tracking import MlflowClient
 
-    client: Any = MlflowClient(tracking_uri=store.url if where is True else where)
+    client: Any = MlflowClient(tracking_uri=where)
     run = store.runs.get(key)
     found = client.get_experiment_by_name(run.experiment)
     experiment = found.experiment_id if found is not None else client.create_experiment(run.experiment)
@@ -34,12 +50,12 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
         experiment, start_time=int(run.started * 1000), tags=_tags(run),
         run_name=f"{run.system} {run.result}: {run.pattern}"[:250],
     ).info.run_id  # fmt: skip
-    _log(client, top, _parameters(run), store.runs.measures(key), run)
+    _log(client, top, _parameters(run), store.runs.measures(run.key), run)
     inputs = _component_runs(client, store, run, experiment, top)
     if inputs:
         client.log_inputs(top, models=inputs)
     client.set_terminated(top, end_time=int((run.ended or run.started) * 1000))
-    store.runs.mirrored(key, top)
+    store.runs.mirrored(run.key, top)
     return str(top)
 
 
@@ -103,8 +119,9 @@ def _log(client: Any, where: str, parameters: dict[str, Any], values: dict[str, 
         for name, steps in values.items() for step, value in steps if value is not None
     ]  # fmt: skip
     named = [Param(_name(name), str(value)[:5000]) for name, value in parameters.items() if value is not None]
-    client.log_batch(where, params=named[:100])
-    for start in range(0, len(metrics), BATCH):
+    first = BATCH - 100  # MLflow takes a thousand things a call, a hundred parameters among them
+    client.log_batch(where, params=named[:100], metrics=metrics[:first])
+    for start in range(first, len(metrics), BATCH):
         client.log_batch(where, metrics=metrics[start : start + BATCH])
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
+from drivetrain.errors import StoreError
 from drivetrain.experiments import mirror
 from drivetrain.experiments.contexts import Context, Member
 from drivetrain.experiments.data_digest import data_sets_of, described, relations_of
@@ -17,6 +20,9 @@ from drivetrain.experiments.version import Evaluation, SystemVersion
 BATCH = 1000
 """Measurements that are written together."""
 
+KEPT = 100_000
+"""Measurements that wait in memory while the store cannot be written."""
+
 
 class Recorder:
     """Hand it to ``fit(..., callbacks=[run])``; every ``fit`` that it is handed to is a run of its own.
@@ -26,8 +32,17 @@ class Recorder:
         version: the system version that the newest finished run made.
     """
 
-    def __init__(self, store: Store, experiment: str, name: str, place: str | None, mlflow: bool | str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        experiment: str,
+        name: str,
+        place: str | None,
+        mlflow: bool | str,
+        data: Mapping[str, str] | None = None,
+    ) -> None:
         self.store, self.experiment, self.name, self.place, self.mlflow = store, experiment, name, place, mlflow
+        self.names = dict(data or {})
         self.key: str | None = None
         self.version: SystemVersion | None = None
         self._buffer: list[tuple[str, int, float]] = []
@@ -37,6 +52,8 @@ class Recorder:
         self._open = False
         self._data = ""
         self._uses: list[Use] = []
+        self._warned = False
+        self._due = BATCH
 
     def __enter__(self) -> Recorder:
         return self
@@ -62,7 +79,7 @@ class Recorder:
         self._buffer.append(("loss", state.iteration, state.loss))
         for name, value in state.terms.items():
             self._buffer.append((name, state.iteration, value))
-        if len(self._buffer) >= BATCH:
+        if len(self._buffer) >= self._due:
             self._flush()
 
     def __call__(self, state: Any) -> None:
@@ -71,12 +88,22 @@ class Recorder:
 
     def end(self, report: Any) -> None:
         """Training ended as it should: store what it made."""
-        self._note_rows(report.history)
-        self._flush()
         assert self.key is not None
         assert self._start is not None
-        made = store_system(self.store, self._plan.system, self.name, run=self.key, place=self.place)
-        self._note_contexts(self._start, made)
+        self._open = False
+        try:
+            self._note_rows(report.history)
+            self.version = self._finish(self.key, self._start, report)
+        except StoreError as error:
+            warnings.warn(f"training is done, but could not be recorded: {error}", stacklevel=2)
+            return
+        mirror.mirror(self.store, self.key, self.mlflow)
+
+    def _finish(self, key: str, start: SystemVersion, report: Any) -> SystemVersion:
+        """Store what training made, and that it is done."""
+        self._flush()
+        made = store_system(self.store, self._plan.system, self.name, run=key, place=self.place)
+        self._note_contexts(start, made)
         results = [
             Evaluation(
                 change.metric, change.after, edge=change.edge, data=self._data, higher_is_better=change.higher_is_better
@@ -84,9 +111,8 @@ class Recorder:
             for change in report.edges.values() if math.isfinite(change.after)
         ]  # fmt: skip
         self.store.evaluations.record(self.name, made.pins, results, glue=made.glue)
-        self.store.runs.end(self.key, report=report.to_dict(), result=made)
-        self.version, self._open = made, False
-        mirror.mirror(self.store, self.key, self.mlflow)
+        self.store.runs.end(key, report=report.to_dict(), result=made)
+        return made
 
     def fail(self, error: BaseException) -> None:
         """Training ended otherwise; what was measured until then is kept."""
@@ -94,7 +120,10 @@ class Recorder:
             return
         self._open = False
         self._flush()
-        self.store.runs.end(self.key, "failed", error=f"{type(error).__name__}: {error}")
+        try:
+            self.store.runs.end(self.key, "failed", error=f"{type(error).__name__}: {error}")
+        except StoreError as refused:  # the training's own error is what its caller must see
+            warnings.warn(f"that training failed could not be recorded: {refused}", stacklevel=2)
 
     def _note_rows(self, history: list[dict[str, Any]]) -> None:
         for row in history[self._rows :]:
@@ -107,16 +136,27 @@ class Recorder:
         self._flush()
 
     def _flush(self) -> None:
-        if self._buffer and self.key is not None:
+        """Write what is noted. Where that fails, training goes on, and the next flush tries again."""
+        if not self._buffer or self.key is None:
+            return
+        try:
             self.store.runs.measure(self.key, self._buffer)
-            self._buffer = []
+            self._buffer, self._due = [], BATCH
+        except StoreError as error:
+            self._buffer = self._buffer[-KEPT:]
+            self._due = len(self._buffer) + BATCH
+            if not self._warned:
+                self._warned = True
+                warnings.warn(f"measurements wait in memory, because they cannot be recorded: {error}", stacklevel=2)
 
     def _note_data(self) -> None:
         assert self.key is not None
         sources, uses = {}, []
         for use, opened in (("training", self._plan.data), ("validation", self._plan.validation)):
             for edge, source in data_sets_of(opened).items() if opened is not None else ():
-                found = self.store.data.add(described(source))
+                found = self.store.data.add(
+                    described(source, f"{self.names.get(use, '')} {edge}".strip() if use in self.names else "")
+                )
                 sources[found.digest] = source
                 uses.append(Use(found.digest, use, edge))
                 if use == "validation" or not self._data:

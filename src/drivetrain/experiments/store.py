@@ -17,7 +17,8 @@
 ``store.contents``    bytes by digest: ``put``, ``get``, ``sweep``
 ====================  ===========================================================================================
 
-``store.find("car:7")`` answers whatever is called so, ``store.compare("car:6", "car:7")`` two versions side by side.
+``store.find("car:7")`` answers whatever is called so, ``store.compare("car:6", "car:7")`` two versions side by side,
+``store.stale("car:7")`` what of it no longer fits what it stands beside.
 
 One process writes to a SQLite file at a time (others wait for it), any number read; a killed writer leaves whole
 transactions. A store may be pickled and forked: every process opens connections of its own.
@@ -40,6 +41,7 @@ from drivetrain.experiments.naming import Named, named, system_version
 from drivetrain.experiments.outputs import Outputs
 from drivetrain.experiments.promotions import Promotions
 from drivetrain.experiments.runs import Runs
+from drivetrain.experiments.staleness import Stale, stale
 from drivetrain.experiments.system_versions import SystemVersions
 from drivetrain.experiments.version import SystemVersion
 
@@ -110,6 +112,14 @@ class Store:
         return difference(
             pair[0], pair[1], components, glues, (self.evaluations.of(pair[0]), self.evaluations.of(pair[1]))
         )
+
+    def stale(self, version: SystemVersion | str) -> list[Stale]:
+        """What of a system version would have to be trained or measured again to fit what stands there now.
+
+        Raises:
+            UnknownVersionError: there is no such version.
+        """
+        return stale(self, system_version(self, version) if isinstance(version, str) else version)
 
     def close(self) -> None:
         """End this process's connections; the next use opens new ones."""
