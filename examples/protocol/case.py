@@ -10,8 +10,14 @@ from typing import Any, Literal, NamedTuple
 from drivetrain import Metric, System
 from drivetrain.training import Stages, TrainingPattern
 
+from .by_hand import ByHand
+
 Tune = Callable[[System, Any], tuple[System, dict[str, Any]]]
 """``tune(system, validation)``: the system with the glue code's thresholds that validation likes best, and those."""
+
+
+Also = Callable[[System, "Splits", int], dict[str, float]]
+"""``also(system, splits, seed)``: figures by name that no metric of a sample can tell, such as a gap."""
 
 
 class Splits(NamedTuple):
@@ -27,19 +33,23 @@ class Arm:
     """One way to train the system.
 
     Attributes:
-        pattern: how it trains; the stages of a ``Stages`` share the epochs equally.
+        pattern: how it trains; the stages of a ``Stages`` share the epochs equally. Or a loop that was written by hand,
+            the arm's peer.
         selected_by: ``"system"``: the epoch with the best end metric on validation; ``"own"``: for each model the epoch
-            that is best on its own edge, the paper's way.
+            that is best on its own edge, the paper's way; ``"nobody"``: the last epoch, whatever validation says.
         labels: a word that ``Case.data`` understands: ``"annotated"``, or ``"projected"`` where the inner truths are
             computed from the end labels.
+        times: how often it reads the data where another arm reads it once; what is not 1 says so in its name.
     """
 
-    pattern: TrainingPattern
-    selected_by: Literal["system", "own"] = "system"
+    pattern: TrainingPattern | ByHand
+    selected_by: Literal["system", "own", "nobody"] = "system"
     labels: str = "annotated"
+    times: float = 1.0
 
     def epochs(self, total: int) -> int | tuple[int, ...]:
-        """Readings of the data: all arms read it equally often."""
+        """Readings of the data: all arms read it equally often, unless one says otherwise."""
+        total = round(total * self.times)
         if not isinstance(self.pattern, Stages):
             return total
         count = len(self.pattern.patterns)
@@ -68,6 +78,7 @@ class Case:
         rates: Adam's learning rates that every arm may try.
         tuning_seeds: repetitions of each rate, on seeds that are not compared.
         margin: of the end metric, that counts as not worse; stated beforehand.
+        also: from a trained system, the data and the seed to more figures, measured once, after every choice is made.
         about: sentences for the head of the results: what the data is and what it does not allow to say.
     """
 
@@ -87,6 +98,7 @@ class Case:
     rates: tuple[float, ...] = (1e-3, 3e-3)
     tuning_seeds: int = 1
     margin: float = 0.02
+    also: Also | None = None
     about: str = ""
 
     @property

@@ -60,6 +60,15 @@ class Results:
         found = [row["own"][edge] for row in self.of(arm) if row["own"][edge] is not None]
         return estimate([value for value in found if value == value])
 
+    def also(self, arm: str, name: str) -> Estimate:
+        """A further figure, averaged over seeds."""
+        return estimate([row["also"][name] for row in self.of(arm)])
+
+    def also_against_baseline(self, arm: str, name: str) -> Difference:
+        """The same minus the baseline's, paired by seed."""
+        ours, base = ([row["also"][name] for row in self.of(each)] for each in (arm, self.case.baseline))
+        return paired_difference(ours, base)
+
     def to_target(self, arm: str, price: Callable[[Row], float]) -> list[float]:
         """What it cost each seed to reach the target; infinite where it never did.
 

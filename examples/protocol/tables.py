@@ -42,6 +42,7 @@ class Table:
 def tables(results: Results) -> list[Table]:
     """Quality, pairs with the baseline, cost to target, what became of the inner edges."""
     found = [_quality(results), _pairs(results), _cost(results)]
+    found += [_also(results)] if results.case.also else []
     return [*found, _own(results)] if results.case.own else found
 
 
@@ -107,6 +108,21 @@ def _own(results: Results) -> Table:
     header = ("arm", *(f"{edge}: {results.case.own[edge].name}" for edge in edges))
     note = "Validation, mean over seeds. Low values beside a good system: the models rely on each other."
     return Table("What became of the inner edges", header, body, note)
+
+
+def _also(results: Results) -> Table:
+    base = results.case.baseline
+    names = list(results.of(base)[0]["also"])
+    body = [
+        [arm, *(cell for name in names for cell in (text(results.also(arm, name)), _more(results, arm, name)))]
+        for arm in results.case.arms
+    ]
+    header = ("arm", *(cell for name in names for cell in (name, f"{name}: against {base}")))
+    return Table("Also measured", header, body, "Mean over seeds with [95 %]; differences are paired by seed.")
+
+
+def _more(results: Results, arm: str, name: str) -> str:
+    return "" if arm == results.case.baseline else results.also_against_baseline(arm, name).text(signed=True)
 
 
 def text(found: Estimate) -> str:

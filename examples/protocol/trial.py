@@ -10,9 +10,10 @@ import torch
 
 from drivetrain import Metric, System, evaluate, fit
 from drivetrain.evaluation import EvaluationReport, Rows
-from drivetrain.training import State
+from drivetrain.training import FitReport, State
 
-from .case import Case, load
+from .by_hand import Budget, ByHand, Trained, train_by_hand
+from .case import Case, Splits, load
 from .store import Row
 
 
@@ -32,15 +33,9 @@ def run(reference: str, job: Job, *, test: bool = True) -> Row:
     """
     torch.set_num_threads(1)
     case, begin = load(reference), time.perf_counter()
-    arm = case.arms[job.arm]
-    train, validation, unseen = case.data(job.seed, arm.labels)
+    train, validation, unseen = case.data(job.seed, case.arms[job.arm].labels)
     system, curve = case.build(job.seed), _Curve(case, validation)
-    report = fit(
-        system, train, arm.pattern, epochs=arm.epochs(job.epochs), batch_size=case.batch_size,
-        optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate), validation=validation,
-        metric=by_edge({**(case.own if arm.selected_by == "own" else {}), **_ends(case)}),
-        seed=job.seed, callbacks=[curve],
-    )  # fmt: skip
+    report = _trained(case, job, system, train, validation, curve)
     tuned, thresholds = (system, {}) if case.tune is None else case.tune(system, validation)
     row = {
         **job._asdict(), "case": case.name, "thresholds": thresholds, "curve": curve.points, "verdict": report.verdict,
@@ -52,7 +47,27 @@ def run(reference: str, job: Job, *, test: bool = True) -> Row:
     }  # fmt: skip
     if test:
         row |= {"test": _tested(case, tuned, unseen, job.seed)}
+        if case.also is not None:
+            row |= {"also": case.also(tuned, Splits(train, validation, unseen), job.seed)}
     return row | {"trial seconds": time.perf_counter() - begin}
+
+
+def _trained(case: Case, job: Job, system: System, train: Any, validation: Any, curve: _Curve) -> FitReport | Trained:
+    arm = case.arms[job.arm]
+    chosen = arm.selected_by != "nobody"
+    if isinstance(arm.pattern, ByHand):
+        sign = 1 if case.ends[0].higher_is_better else -1
+        judge = (lambda now: sign * _end(case, now.eval(), validation)) if chosen else None
+        budget = Budget(int(arm.epochs(job.epochs)), case.batch_size, job.rate, job.seed)  # type: ignore[arg-type]
+        return train_by_hand(
+            system, train, arm.pattern, budget, tuple(str(end.edge) for end in case.ends), judge, curve
+        )
+    metrics = by_edge({**(case.own if arm.selected_by == "own" else {}), **_ends(case)})
+    return fit(
+        system, train, arm.pattern, epochs=arm.epochs(job.epochs), batch_size=case.batch_size,
+        optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate), validation=validation if chosen else None,
+        metric=metrics if chosen else None, seed=job.seed, callbacks=[curve],
+    )  # fmt: skip
 
 
 def by_edge(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Metric]]:
