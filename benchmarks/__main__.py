@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPTS = ["calling_a_system", "epochs_of_the_race_car", "sum_of_digits", "select_speed"]
+SCRIPTS = ["calling_a_system", "epochs_of_the_race_car", "sum_of_digits", "decisions", "estimators", "select_speed"]
 
 
 def main() -> int:

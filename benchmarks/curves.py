@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Console
@@ -59,6 +60,33 @@ def calls_to(
     console.print(table)
 
 
+@dataclass(frozen=True)
+class NoLater:
+    """`ours` becomes as good as `peer` ends, within `margin`, after no more calls than `peer` took to be that good."""
+
+    ours: str
+    peer: str
+    margin: float
+
+
+def no_later(claims: Sequence[NoLater], outcomes: Mapping[str, Sequence[Outcome]], *, up: bool = True) -> bool:
+    """Print for each claim how many calls both took, by the median seed; were all of them met?"""
+    console, met = Console(width=150), True
+    for claim in claims:
+        pairs = list(zip(outcomes[claim.ours], outcomes[claim.peer], strict=True))
+        goals = [peer.quality - claim.margin if up else peer.quality + claim.margin for _, peer in pairs]
+        mine, theirs = (
+            [first(pair[k].curve, goal, up) for pair, goal in zip(pairs, goals, strict=True)] for k in (0, 1)
+        )
+        holds = bool(np.median(mine) <= np.median(theirs))
+        met &= holds
+        console.print(
+            f"[{'green' if holds else 'red'}]{'met' if holds else 'MISSED'}[/]: calls until it is as good as "
+            f"{claim.peer} ends: {claim.ours} {_said(mine)}, {claim.peer} {_said(theirs)} (median, {len(pairs)} seeds)"
+        )
+    return met
+
+
 def first(curve: Sequence[tuple[int, float]], target: float, up: bool = True) -> float:
     """The calls at the end of the first epoch that is so good; infinite where none is."""
     return next((calls for calls, found in curve if (found >= target if up else found <= target)), float("inf"))
@@ -66,7 +94,11 @@ def first(curve: Sequence[tuple[int, float]], target: float, up: bool = True) ->
 
 def _cell(runs: Sequence[Outcome], target: float, up: bool) -> str:
     counts = [first(run.curve, target, up) for run in runs]
+    return _said(counts)
+
+
+def _said(counts: Sequence[float]) -> str:
     never = sum(count == float("inf") for count in counts)
     middle = float(np.median(counts))  # of all runs: one that never gets there stands above every number
-    said = "never" if middle == float("inf") else f"{middle:,.0f}"
-    return f"{said} ({len(runs) - never} of {len(runs)})" if never else said
+    said = f"{middle:,.0f}" if np.isfinite(middle) else "never"
+    return f"{said} ({len(counts) - never} of {len(counts)})" if never else said

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from benchmarks.curves import calls_to
-from benchmarks.paired import NoWorse, Outcome, report
+from benchmarks.curves import NoLater, calls_to, no_later
+from benchmarks.paired import Outcome, report
 
 OURS = "differentiable(solve)"
 PEERS = ("PyEPO DBB", "PyEPO PG", "PyEPO DPO", "PyEPO PFYL")
-CLAIMS = [NoWorse(OURS, peer, 0.01) for peer in PEERS]  # SPO+ and two stages are measured too, and ask for fewer solves
+CLAIMS = [NoLater(OURS, peer, 0.01) for peer in PEERS]
+AND_BESIDE = [NoLater(OURS, peer, 0.01) for peer in ("PyEPO SPO+", "PyEPO two stages")]
 RATES = (0.01, 0.03, 0.1)
 TARGETS = (0.2, 0.15, 0.12, 0.1)
 TUNING = (1000, 1001)
@@ -46,10 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
             for name, train in wanted.items():
                 outcomes[name].append(train(instance, seed, epochs, rates[name]))
         print("learning rates, the best of three for each on other seeds:", rates)
-        claims = [claim for claim in CLAIMS if claim.ours in wanted]
         against = OURS if OURS in wanted else next(iter(wanted))
-        met &= report(title, "normalised regret", outcomes, claims, against, {}, up=False)
+        report(title, "normalised regret", outcomes, [], against, {}, up=False)
         calls_to(TARGETS, "normalised regret", outcomes, up=False)
+        met &= no_later([claim for claim in CLAIMS if {claim.ours, claim.peer} <= set(wanted)], outcomes, up=False)
+        print("not claimed, for what it is worth:")
+        no_later([claim for claim in AND_BESIDE if {claim.ours, claim.peer} <= set(wanted)], outcomes, up=False)
     return 0 if met else 1
 
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from drivetrain import component, fit, system
 from drivetrain.gradients import (
+    IMLE,
     SPSA,
     Automatic,
     Expected,
     FiniteDifferences,
-    Interpolated,
     Perturbed,
     StraightThrough,
     Surrogate,
@@ -48,8 +48,8 @@ def slow(x: Tensor) -> Tensor:
         (lambda x: (x > 0).float(), 3, Perturbed, "in jumps"),
         (lambda x: torch.cat([x, (x[:, :1] > 0).float()], 1), 2, Perturbed, "33% of an answer"),
         (lambda x: x.argmin(-1).float(), 3, Perturbed, "discrete"),
-        (top_two, 6, Interpolated, "picks what is best under x (the highest)"),
-        (lambda x: top_two(-x), 6, Interpolated, "picks what is best under x (the lowest)"),
+        (top_two, 6, IMLE, "picks what is best under x (the highest)"),
+        (lambda x: top_two(-x), 6, IMLE, "picks what is best under x (the lowest)"),
         (lambda x: x.round(), 6, Perturbed, "in jumps"),
         (lambda x: x.sin(), 3, FiniteDifferences, "continuous, and it has few inputs (3 in a sample)"),
         (lambda x: x.square().sum(-1), 40, SPSA, "many inputs (40 in a sample)"),

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from drivetrain.gradients import (
+    IMLE,
     SPSA,
     AbstractEstimator,
     Automatic,
     Call,
     Expected,
     FiniteDifferences,
-    Interpolated,
     Perturbed,
     ScoreFunction,
     StraightThrough,
@@ -36,8 +36,8 @@ OURS = [
     Expected(),
     Expected(changes="gradient"),
     Expected(samples=9, remember=0),
-    Interpolated(),
-    Interpolated(independent=False),
+    IMLE(),
+    IMLE(independent=False),
     Surrogate(),
     Surrogate(samples=0),
     Automatic(),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from drivetrain import System, component, fit, system
 from drivetrain.errors import ComponentError
-from drivetrain.gradients import AbstractEstimator, Automatic, Interpolated, Surrogate, differentiable
+from drivetrain.gradients import IMLE, AbstractEstimator, Automatic, Surrogate, differentiable
 from drivetrain.training import SimultaneousEndLoss
 
 
@@ -49,7 +49,7 @@ def train(net: System, path: Path | None = None, stop: int | None = None) -> Non
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", [Surrogate(), Interpolated(), Automatic()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [Surrogate(), IMLE(), Automatic()], ids=lambda m: type(m).__name__)
 def test_training_that_was_interrupted_goes_on_bitwise(method: AbstractEstimator, tmp_path: Path) -> None:
     whole, cut, again = chain(method), chain(method), chain(method)
     train(whole)

@@ -6,7 +6,7 @@ from drivetrain.gradients.differentiable import differentiable
 from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
 from drivetrain.gradients.gradient_report import GradientReport, gradient_report
-from drivetrain.gradients.interpolated import Interpolated
+from drivetrain.gradients.imle import IMLE
 from drivetrain.gradients.noticed import Noticed
 from drivetrain.gradients.perturbed import Perturbed
 from drivetrain.gradients.relaxed import RelaxedComponent, relaxed
@@ -16,6 +16,7 @@ from drivetrain.gradients.straight_through import StraightThrough
 from drivetrain.gradients.surrogate import Surrogate
 
 __all__ = [
+    "IMLE",
     "SPSA",
     "AbstractEstimator",
     "Automatic",
@@ -24,7 +25,6 @@ __all__ = [
     "Expected",
     "FiniteDifferences",
     "GradientReport",
-    "Interpolated",
     "Noticed",
     "Perturbed",
     "RelaxedComponent",

@@ -10,14 +10,14 @@ from drivetrain.gradients.base import AbstractEstimator, Call, Choice, Tensors
 from drivetrain.gradients.distributions import is_distribution
 from drivetrain.gradients.expected import Expected
 from drivetrain.gradients.finite_differences import FiniteDifferences
-from drivetrain.gradients.interpolated import Interpolated
+from drivetrain.gradients.imle import IMLE
 from drivetrain.gradients.perturbed import Perturbed
 from drivetrain.gradients.probing import Look, look
 from drivetrain.gradients.spsa import SPSA
 from drivetrain.gradients.surrogate import Surrogate
 
 CHOICES: dict[str, type[AbstractEstimator]] = {
-    each.__name__: each for each in (Expected, FiniteDifferences, Interpolated, Perturbed, SPSA, Surrogate)
+    each.__name__: each for each in (Expected, FiniteDifferences, IMLE, Perturbed, SPSA, Surrogate)
 }
 
 
@@ -28,7 +28,7 @@ class Automatic(AbstractEstimator):
     | what the code is given and answers | chosen |
     |---|---|
     | distributions over symbols | ``Expected`` |
-    | scores; what is best under them (arg-max, top-k, a path) | ``Interpolated`` |
+    | scores; what is best under them (arg-max, top-k, a path) | ``IMLE`` |
     | anything, slowly | ``Surrogate`` (``Perturbed(samples=2)`` where it is ragged) |
     | answers that jump | ``Perturbed`` |
     | smooth answers to few numbers; to many | ``FiniteDifferences``; ``SPSA`` |
@@ -76,7 +76,7 @@ class Automatic(AbstractEstimator):
         kind = "its answer is ragged, " if call.ragged else ""
         if found.best:
             return Choice(
-                Interpolated(),
+                IMLE(),
                 f"its answer is discrete, and picks what is best under {call.input_names[0]} (the {found.best})",
             )
         if found.seconds > self.dear:
