@@ -144,6 +144,13 @@ def test_every_strategy_stays_within_the_budget(strategy: Any) -> None:
     assert report.regret.high >= report.regret.expected >= 0.0
 
 
+@pytest.mark.parametrize("strategy", [Interactions(), Random(), Coordinate(), Optuna()])
+def test_every_strategy_begins_with_what_is_in_use(strategy: Any) -> None:
+    candidates, begin = of_join(count=6), {"left_eye": "5", "right_eye": "6"}
+    report = select(candidates, data_of_join(8), closeness, strategy=strategy, start=[begin], budget=9, **QUIET)
+    assert begin in [one.versions for one in report.tried]
+
+
 def test_the_time_is_a_bound_too() -> None:
     report = select(of_join(count=9), data_of_join(), closeness, seconds=0.0, **QUIET)
     assert 0 < report.evaluations < 81
@@ -188,6 +195,16 @@ def test_the_report_prints_itself_and_turns_into_json() -> None:
         (lambda: Candidates(join(), {"left_eye": [join()]}), SignatureError, "left_eye|fit"),
         (lambda: select(of_join(), data_of_join(), closeness, objectives="energy"), DeclarationError, "known: size"),
         (lambda: select(of_join(), data_of_join(), closeness, strategy="best"), DeclarationError, "Exhaustive"),
+        (
+            lambda: select(of_join(), data_of_join(), closeness, start=[{"ear": "1"}]),
+            DeclarationError,
+            "'ear' is no slot",
+        ),
+        (
+            lambda: select(of_join(), data_of_join(), closeness, start={"left_eye": "9"}),
+            DeclarationError,
+            "it has: '?1",
+        ),
         (lambda: select(of_join(), data_of_join(), closeness, executor=0), DeclarationError, "number of processes"),
     ],
 )

@@ -34,6 +34,7 @@ def select(
     *,
     test: Any = None,
     strategy: Any = None,
+    start: Mapping[str, str] | Sequence[Mapping[str, str]] = (),
     budget: int | None = None,
     seconds: float | None = None,
     objectives: Sequence[str] = (),
@@ -59,6 +60,8 @@ def select(
         test: data on which the chosen combination, and it alone, is measured at the end.
         strategy: how to search; default: everything where there are at most 1,000 combinations and the budget allows,
             else ``Interactions()``. Others: ``Exhaustive``, ``Random``, ``Coordinate``, ``Optuna``.
+        start: a combination to begin with, or several, each a dict of labels by component: what is in use today, or
+            the best of each by its own metric. Components that are not named stand at their first version.
         budget: evaluations at most; default: twice the number of versions of all slots, or all where these are few.
         seconds: after this time no further combination is begun.
         objectives: costs to weigh against the metric: ``"size"``, ``"latency"``, or facts of the candidates.
@@ -83,7 +86,7 @@ def select(
     offered = _offered(candidates)
     metrics = metrics_by_edge(offered.system, metric)
     wanted = check_objectives(offered, objectives)
-    space = Space(offered.sizes, offered.links)
+    space = Space(offered.sizes, offered.links, _start(offered, start))
     chosen, most = _plan(space, strategy, budget)
     deadline = inf if seconds is None else begin + seconds
     journal, folder = kept_in(store)
@@ -161,6 +164,20 @@ def _plan(space: Space, strategy: Any, budget: int | None) -> tuple[Strategy, in
         )
     most = space.count if isinstance(strategy, Exhaustive) or small else 2 * space.versions
     return strategy, min(most if budget is None else budget, space.count)
+
+
+def _start(candidates: Candidates, start: Any) -> tuple[Combination, ...]:
+    found, first = [], candidates.labels(tuple(0 for _ in candidates.slots))
+    for labels in [start] if isinstance(start, Mapping) else start:
+        for slot, label in labels.items():
+            if label not in candidates.versions.get(slot, ()):
+                known = candidates.versions.get(slot)
+                raise DeclarationError(
+                    f"start: '{slot}' has no version '{label}'; it has: {listed(known)}" if known
+                    else f"start: '{slot}' is no slot; slots: {listed(candidates.slots)}"
+                )  # fmt: skip
+        found.append(candidates.combination({**first, **labels}))
+    return tuple(found)
 
 
 def _check(candidates: Candidates, combination: Combination) -> None:

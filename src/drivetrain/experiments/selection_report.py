@@ -15,6 +15,9 @@ from drivetrain.evaluation.statistics import Difference, Estimate
 from drivetrain.experiments.candidates import Candidates, Combination
 from drivetrain.report import Report, plain
 
+SHOWN = 8
+"""Rows and slots of a report for people; the dict holds all."""
+
 
 @dataclass(frozen=True)
 class Regret:
@@ -115,9 +118,9 @@ class SelectionReport(Report):
     def __rich__(self) -> RenderableType:
         found = Text(f"{self.system}: best of {len(self.tried)} of {self.combinations:,} combinations by {self.metric}")
         top = Table(*self.best, self.metric, *self._columns())
-        for one in self.tried[:8]:
+        for one in self.tried[:SHOWN]:
             top.add_row(*one.versions.values(), *self._cells(one))
-        rest = len(self.tried) - 8
+        rest = len(self.tried) - SHOWN
         lines = [f"and {rest} more that were evaluated; {self.untried:,} were not."] if rest > 0 else []
         parts: list[RenderableType] = [found, top, *map(Text, [*lines, *self.sentences()])]
         for objective, front in self.fronts.items():
@@ -141,7 +144,10 @@ class SelectionReport(Report):
                 f"regret: expected {self.regret.expected:.2g}, below {self.regret.high:.2g} in 95 of 100 cases; "
                 f"{self.regret.how}"
             )
-        passes = ", ".join(f"{slot} {count:.1f}" for slot, count in self.passes.items())
+        most = sorted(self.passes, key=lambda slot: -self.passes[slot])[:SHOWN]
+        passes = ", ".join(f"{slot} {self.passes[slot]:.1f}" for slot in self.passes if slot in most)
+        if len(self.passes) > SHOWN:
+            passes += f"; of the other {len(self.passes) - SHOWN} at most {self.passes[most[-1]]:.1f} each"
         known = f", {self.remembered} known from before" if self.remembered else ""
         said.append(
             f"{self.strategy}: {self.evaluations} evaluations in {self.seconds:.1f} s{known}; "

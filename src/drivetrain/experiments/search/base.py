@@ -19,10 +19,12 @@ class Space:
     Attributes:
         sizes: how many versions each slot has, slots in order of execution.
         links: pairs of slots of which one reads the other's output, or whose outputs meet.
+        start: combinations to begin with, such as what is in use today.
     """
 
     sizes: tuple[int, ...]
     links: tuple[tuple[int, int], ...] = ()
+    start: tuple[Combination, ...] = ()
 
     @property
     def count(self) -> int:

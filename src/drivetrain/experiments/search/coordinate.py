@@ -20,7 +20,9 @@ class Coordinate:
     def search(self, space: Space, budget: int, seed: int) -> Search:
         """Climb, start anew, until the budget is spent."""
         random = np.random.default_rng(seed)
-        here = tuple(0 for _ in space.sizes)
+        starts = list(space.start) or [tuple(0 for _ in space.sizes)]
+        values = yield starts
+        here = starts[int(np.argmax(values))]
         while True:
             (value,) = yield [here]
             changed = True

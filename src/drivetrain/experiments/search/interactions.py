@@ -10,10 +10,12 @@ from scipy.special import ndtr
 
 from drivetrain.experiments.search.base import Combination, Search, Space
 from drivetrain.experiments.search.covering import covering
-from drivetrain.experiments.search.model import Array, Model, Rows
+from drivetrain.experiments.search.model import Model
+from drivetrain.experiments.search.parts import Array, Rows
 
 STARTS = 8
 MOST = 1500  # combinations among which the next is chosen
+JUDGED = 200  # of these, by the improvement that is expected
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Interactions:
     def search(self, space: Space, budget: int, seed: int) -> Search:
         """Cover, then improve, until the budget is spent or nothing is left."""
         random = np.random.default_rng(seed)
-        rows = covering(space, max(2, max(space.sizes), round(self.cover * budget)), random)
+        covered = covering(space, max(2, max(space.sizes), round(self.cover * budget)), random)
+        rows = list(dict.fromkeys([*space.start, *covered]))
         values = yield rows
         known = dict(zip(rows, values, strict=True))
         model, fitted = None, 0
@@ -54,7 +57,7 @@ def proposals(
     model: Model, known: dict[Combination, float], random: np.random.Generator, count: int, *, local: bool = False
 ) -> list[Combination]:
     """The unknown combinations from which the largest improvement is expected (Jones et al. 1998, eq. 15)."""
-    best = float(model.predict(model.rows)[0].max())
+    best = float(model.expected(model.rows).max())
 
     def improvement(rows: Rows) -> Array:
         expected, deviation = model.predict(rows)
@@ -65,8 +68,12 @@ def proposals(
     space = model.parts.space
     rows = around(space, known, random) if local else candidates(space, known, random)
     if not local:
-        promising = rows[np.argsort(-improvement(rows))[:STARTS]]
-        rows = np.unique(np.concatenate([rows, climbed(space, promising, improvement)]), axis=0)
+        promising = rows[np.argsort(-model.expected(rows))[:STARTS]]
+        rows = np.unique(np.concatenate([rows, climbed(space, promising, model.expected)]), axis=0)
+    if len(rows) > JUDGED:  # how sure the model is costs most: only where much is expected, and here and there
+        order = np.argsort(-model.expected(rows))
+        some = random.choice(order[JUDGED // 2 :], size=JUDGED // 2, replace=False)
+        rows = rows[np.concatenate([order[: JUDGED // 2], some])]
     order = np.argsort(-improvement(rows), kind="stable")
     found = [row for row in map(tuple, rows[order].tolist()) if row not in known]
     while len(found) < count and len(known) + len(found) < space.count:

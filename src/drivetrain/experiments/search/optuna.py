@@ -33,6 +33,8 @@ class Optuna:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 sampler = self.sampler or optuna.samplers.TPESampler(seed=seed)
                 study = optuna.create_study(direction="maximize", sampler=sampler)
+            for one in space.start:
+                study.enqueue_trial({f"slot {slot}": version for slot, version in enumerate(one)})
             while True:
                 trial = study.ask()
                 chosen = tuple(

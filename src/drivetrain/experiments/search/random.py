@@ -16,7 +16,8 @@ class Random:
     def search(self, space: Space, budget: int, seed: int) -> Search:
         """Draw until the budget is spent or nothing is left."""
         random = np.random.default_rng(seed)
-        seen: set[tuple[int, ...]] = set()
+        seen = set(space.start)
+        yield list(space.start)
         while len(seen) < min(budget, space.count):
             drawn = tuple(int(random.integers(size)) for size in space.sizes)
             if drawn not in seen:
