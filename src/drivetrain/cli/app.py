@@ -15,6 +15,7 @@ from drivetrain.cli.runs import app as runs
 from drivetrain.cli.scan import scan
 from drivetrain.cli.select import select
 from drivetrain.cli.show import show
+from drivetrain.cli.ui import ui
 from drivetrain.errors import DrivetrainError
 
 
@@ -66,6 +67,7 @@ app.command()(evaluate)
 app.command()(select)
 app.command()(scan)
 app.add_typer(runs, name="runs")
+app.command()(ui)
 
 
 def main() -> None:

@@ -73,6 +73,16 @@ class Evaluations:
         with self.database.read() as connection:
             return [(metric, edge, data) for metric, edge, data in connection.execute(query)]
 
+    def direction(self, system: str, metric: str, *, edge: str = "") -> bool | None:
+        """Whether higher is better, by the newest measurement; None where there is none."""
+        query = (
+            select(table.c.higher_is_better).select_from(table.join(system_versions).join(systems))
+            .where(systems.c.name == system, table.c.metric == metric, table.c.edge == edge)
+            .order_by(table.c.id.desc()).limit(1)
+        )  # fmt: skip
+        with self.database.read() as connection:
+            return connection.execute(query).scalar()
+
     def matrix(self, system: str, metric: str, *, edge: str = "", data: str | None = None) -> Matrix:
         """A metric over all versions of a system, those without a measurement included.
 

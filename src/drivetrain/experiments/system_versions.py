@@ -139,6 +139,12 @@ class SystemVersions:
         there = f"1 to {last}" if last else "none yet"
         raise UnknownVersionError(f"no version '{version}' of {system} in {self.database.url}; versions: {there}")
 
+    def numbers(self, system: str) -> list[int]:
+        """The numbers of all versions of a system, the oldest first."""
+        query = select(system_versions.c.number).join(systems).where(systems.c.name == system)
+        with self.database.read() as connection:
+            return list(connection.execute(query.order_by(system_versions.c.number)).scalars())
+
     def all(self, system: str) -> list[SystemVersion]:
         """Every version of a system, the oldest first."""
         with self.database.read() as connection:
