@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from benchmarks.scikit_learn.results import TEST_PER_TRAINING, Results, difference  # noqa: E402
-from benchmarks.scikit_learn.trial import ARMS, END_LOSS, SETTINGS, Job, applies, run  # noqa: E402
+from benchmarks.scikit_learn.results import TEST_PER_TRAINING, Results, difference
+from benchmarks.scikit_learn.trial import ARMS, END_LOSS, SETTINGS, Job, applies, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
