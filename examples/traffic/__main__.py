@@ -19,8 +19,8 @@ def main(
     data: Annotated[Path | None, typer.Option(help="Folder to train and test on, as folders.py describes it.")] = None,
     held_out: Annotated[Path | None, typer.Option(help="Folder to test on in place of the test pictures.")] = None,
     epochs: Annotated[
-        int, typer.Option(min=1, help="Readings of the training pictures, about five seconds each.")
-    ] = 30,
+        int, typer.Option(min=1, help="Readings of the training pictures, about four seconds each.")
+    ] = 24,
     seed: int = 0,
     sheet: Annotated[Path, typer.Option(help="Where to draw two dozen test pictures.")] = Path(
         "report/traffic/sheet.png"

@@ -31,7 +31,7 @@ class Anew(NamedTuple):
     """A picture as training sees it.
 
     Attributes:
-        pixels: uint8 [3, 416, 416].
+        pixels: uint8 [3, 320, 320].
         boxes: of each labelled family.
         laid: of each family that is not labelled, what was laid in: known there, unknown elsewhere.
     """
@@ -115,7 +115,7 @@ def _lay(
     pixels: Tensor, cut: Cutting, boxes: dict[str, Boxes], laid: dict[str, Boxes], drawing: np.random.Generator
 ) -> None:
     """Lay an object in where none is; nothing happens where no place is found at once."""
-    long = np.exp(drawing.uniform(np.log(20), np.log(130)))
+    long = np.exp(drawing.uniform(np.log(16), np.log(100)))
     scale = long / max(cut.pixels.shape[1:])
     height, width = (max(int(side * scale), 8) for side in cut.pixels.shape[1:])
     x, y = int(drawing.integers(0, SIZE - width)), int(drawing.integers(0, SIZE - height))

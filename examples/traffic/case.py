@@ -42,7 +42,6 @@ def arms() -> dict[str, Arm]:
         "individual": Arm(individually(), selected_by="own"),
         "individual, selected by system": Arm(individually()),
         "individual, detector for recall": Arm(individually(recall=4.0)),
-        "individual, detector for precision": Arm(individually(recall=0.25)),
         **{name: Arm(pattern, labels=END) for name, pattern in end.items()},
     }
 
@@ -98,7 +97,7 @@ def fork() -> Case:
     return Case(
         "street", build, data, arms(), (LIGHTS, SIGNS), {"lights": LIGHTS, "signs": SIGNS, RECALL.name: RECALL},
         {"map": RECALL}, unit="place", tune=tune, corruptions={"dusk": dusk, "pictures with both": with_both},
-        epochs=3, batch_size=16, rates=(3e-4,), about=about,
+        epochs=2, batch_size=16, rates=(3e-4,), about=about,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from drivetrain import component
 
-GRID = 26  # cells a side
+GRID = 20  # cells a side
 CANDIDATES = 4  # of each family
 CROP = 32  # pixels a side
 LAMP = 8  # patches a side of what the light's reader sees
@@ -18,14 +18,14 @@ LAMP = 8  # patches a side of what the light's reader sees
 def crop(map: Tensor, picture: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:  # noqa: A002 - the edge's name
     """The highest cells of each family, none beside another, and what is seen there.
 
-    map [batch, 2, 5, 26, 26]; picture uint8 [batch, 3, 416, 416].
+    map [batch, 2, 5, 20, 20]; picture uint8 [batch, 3, 320, 320].
     spots [batch, 2, 4, 5]: logit, centre and size as shares of the picture. lamps: [4, 192] a picture, -1 to 1.
     plates [batch, 4, 32, 32, 3]. The gradient reaches the chosen cells through their logits, places and sizes; a cell
     that was not chosen gets none.
     """
     spots = candidates(map)
-    lamps = crops_at(picture, spots[:, 0, :, 1:])
-    return spots, list(lamp_features(lamps)), crops_at(picture, spots[:, 1, :, 1:])
+    lamps, plates = crops_at(picture, spots[..., 1:].flatten(1, 2)).chunk(2, 1)
+    return spots, list(lamp_features(lamps)), plates
 
 
 def candidates(map: Tensor) -> Tensor:  # noqa: A002
@@ -42,13 +42,13 @@ def candidates(map: Tensor) -> Tensor:  # noqa: A002
 
 def crops_at(picture: Tensor, boxes: Tensor) -> Tensor:
     """Boxes [batch, n, 4] (centre, size) cut out: [batch, n, 32, 32, 3], -1 to 1; differentiable in the boxes."""
-    pixels = picture.float() / 127.5 - 1
     steps = (torch.arange(CROP, device=picture.device) + 0.5) / CROP - 0.5
     x = boxes[..., 0, None] + 1.1 * boxes[..., 2, None] * steps
     y = boxes[..., 1, None] + 1.1 * boxes[..., 3, None] * steps
     batch, count = boxes.shape[:2]
     grid = torch.stack([x[:, :, None, :].expand(-1, -1, CROP, -1), y[..., None].expand(-1, -1, -1, CROP)], -1) * 2 - 1
-    seen = F.grid_sample(pixels, grid.flatten(1, 2).to(pixels), align_corners=False, padding_mode="border")
+    pixels = picture.float()
+    seen = F.grid_sample(pixels, grid.flatten(1, 2).to(pixels), align_corners=False, padding_mode="border") / 127.5 - 1
     return seen.unflatten(2, (count, CROP)).permute(0, 2, 3, 4, 1).reshape(batch, count, CROP, CROP, 3)
 
 

@@ -24,8 +24,8 @@ def _drawn(name: str, split: str, drawing: np.random.Generator) -> Picture:
     image = Image.fromarray(ground).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     pen, boxes = ImageDraw.Draw(image), dict[str, list[list[float]]](lights=[], signs=[])
     for half in drawing.permutation(2)[: drawing.integers(1, 3)]:
-        size = float(drawing.uniform(40, 96))
-        x, y = float(drawing.uniform(64, 144)) + SIZE / 2 * half, float(drawing.uniform(80, 330))
+        size = float(drawing.uniform(32, 74))
+        x, y = float(drawing.uniform(50, 110)) + SIZE / 2 * half, float(drawing.uniform(60, 250))
         draw = _light if drawing.random() < 0.5 else _sign
         draw(pen, x, y, size, boxes, drawing)
     noisy = np.asarray(image, np.float32) + drawing.normal(0, 12, (SIZE, SIZE, 3))

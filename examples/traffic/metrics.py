@@ -48,7 +48,7 @@ def candidate_recall(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def boxes_of(truth: Tensor) -> Tensor:
-    """The boxes [objects, 4] that a family's part of a truth map [5, 26, 26] tells."""
+    """The boxes [objects, 4] that a family's part of a truth map [5, 20, 20] tells."""
     row, column = (truth[0] == 1).nonzero(as_tuple=True)
     x, y, width, height = truth[1:, row, column]
     return torch.stack([(column + x) / GRID, (row + y) / GRID, width.exp() / GRID, height.exp() / GRID], 1)

@@ -15,7 +15,7 @@ NO_LIGHT, NO_SIGN = len(LIGHTS), len(SIGNS)  # the class of a candidate that sho
 
 
 class Detector(nn.Module):
-    """picture uint8 [batch, 3, 416, 416] -> map [batch, 2, 5, 26, 26]: lights and signs by cell; see ``targets``.
+    """picture uint8 [batch, 3, 320, 320] -> map [batch, 2, 5, 20, 20]: lights and signs by cell; see ``targets``.
 
     It looks at half the resolution, down to cells of 64 pixels and back up to cells of 16 (Lin et al. 2017, feature
     pyramids), so that a sign as wide as the picture and one of twenty pixels are found on one map.

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-SIZE = 416  # pixels a side, all pictures
+SIZE = 320  # pixels a side, all pictures
 LIGHTS = ("green", "red")
 SIGNS = (*(f"limit {limit}" for limit in (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120)), "stop")
 FAMILIES = {"lights": LIGHTS, "signs": SIGNS}
 
 Boxes = npt.NDArray[np.float32]  # [objects, 5]: class from 0, centre and size as shares of the picture
-Pixels = npt.NDArray[np.uint8]  # [3, 416, 416]
+Pixels = npt.NDArray[np.uint8]  # [3, 320, 320]
 
 
 class Picture(NamedTuple):

@@ -40,7 +40,7 @@ class Scenes(Dataset[Sample]):
         row: Sample = {"picture": torch.from_numpy(picture.pixels), "map": truth_map(picture.boxes)}
         row |= {family: torch.from_numpy(boxes) for family, boxes in picture.boxes.items()}
         row |= {} if self.places is None else {"place": f"place {self.places[index]}"}
-        return row | {"key": f"picture {index}"}
+        return row | {"key": _key(self.pictures[index])}
 
 
 class FreshScenes(Scenes):
@@ -54,7 +54,7 @@ class FreshScenes(Scenes):
         seen = anew(self.pictures[index], self.bank, _drawing(), mirror=self.mirror)
         row: Sample = {"picture": seen.pixels, "map": truth_map(seen.boxes, seen.laid)}
         row |= {family: torch.from_numpy(boxes) for family, boxes in seen.boxes.items()}
-        return row | {"key": f"picture {index}"}
+        return row | {"key": _key(self.pictures[index])}
 
 
 class Crops(Dataset[Sample]):
@@ -69,7 +69,7 @@ class Crops(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         plates, classes = _cut(self.pictures[index], self.family, _drawing())
-        return {"plates": plates, "classes": classes, "key": f"{self.family} {index}"}
+        return {"plates": plates, "classes": classes, "key": f"{self.family} {_key(self.pictures[index])}"}
 
 
 class Rows(Dataset[Sample]):
@@ -88,10 +88,12 @@ class Rows(Dataset[Sample]):
 def alone(pictures: Sequence[Picture], seed: int) -> dict[str, Annotated]:
     """A data set for each model's truth, as its owner would have collected it."""
     drawing, rows = np.random.default_rng(seed), []
-    for place, picture in enumerate(picture for picture in pictures if "lights" in picture.boxes):
+    for picture in [picture for picture in pictures if "lights" in picture.boxes]:
         cuts = [_cut(picture, "lights", drawing) for _ in range(TIMES)]
         lamps = torch.cat([lamp_features(seen) for seen, _ in cuts])
-        rows.append({"lamps": lamps, "states": torch.cat([states for _, states in cuts]), "key": f"lights {place}"})
+        rows.append(
+            {"lamps": lamps, "states": torch.cat([states for _, states in cuts]), "key": f"lights {_key(picture)}"}
+        )
     free = Labels(lambda crops: 0)  # whoever cuts, a cut is no label
     return {
         "map": annotated(FreshScenes(pictures, mirror=True), map=_priced(pictures, ("lights", "signs"), 4)),
@@ -145,6 +147,11 @@ def _cut(picture: Picture, family: str, drawing: np.random.Generator) -> tuple[t
     seen = crops_at(torch.from_numpy(picture.pixels)[None], torch.tensor(found, dtype=torch.float32)[None])[0]
     gain = torch.from_numpy(drawing.uniform(0.6, 1.2) * drawing.uniform(0.92, 1.08, 3)).float()
     return ((seen + 1) * gain - 1).clamp(-1, 1), classes
+
+
+def _key(picture: Picture) -> str:
+    """A name of its own: labels are counted, and outputs kept, by it."""
+    return f"{picture.split} {picture.name}"
 
 
 def _drawing() -> np.random.Generator:

@@ -24,7 +24,7 @@ from .pictures import collection
 from .samples import alone
 from .system import untrained
 
-EPOCHS = 30
+EPOCHS = 24
 RATE = 4e-3
 KEPT = "DRIVETRAIN_TRAFFIC_STARTS"  # the variable that names the folder of starts
 

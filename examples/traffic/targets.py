@@ -15,7 +15,7 @@ AROUND = 0.5  # heat of the cells that tell the box, too
 
 
 def truth_map(boxes: Mapping[str, Boxes], laid: Mapping[str, Boxes] | None = None) -> Tensor:
-    """[2, 5, 26, 26]: heat (1 in the cell of a centre), where the centre lies from the cell's corner in cells, log of
+    """[2, 5, 20, 20]: heat (1 in the cell of a centre), where the centre lies from the cell's corner in cells, log of
     the sizes in cells. Heat is NaN where nobody labelled, the rest also where no object is near.
 
     laid: objects of families that are not labelled: heat is known around them alone.
