@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drivetrain import System
+from drivetrain import System, evaluate
 from drivetrain.data import Annotated
 from drivetrain.training import AlternatingEndLoss, FederatedMerge, MergedLoss, PartialEndLoss
 from examples.protocol import Arm, Case, Splits
@@ -92,11 +92,13 @@ def fork() -> Case:
         "readings of the data; their labels are not counted again. Inner truths are no other labels than those of the "
         "end: a box with a class is where to look and what to read, so that individual training with labels projected "
         "from the end is individual training. With fixed weights merged loss is simultaneous training. Readers have no "
-        "metric of their own: selected by own means the detector by its recall and the rest by the end."
+        "metric of their own: selected by own means the detector by its recall and the rest by the end. Gaps are of "
+        "training pictures less validation pictures, each in its metric."
     )
     return Case(
         "street", build, data, arms(), (LIGHTS, SIGNS), {"lights": LIGHTS, "signs": SIGNS, RECALL.name: RECALL},
-        {"map": RECALL}, unit="place", tune=tune, corruptions={"dusk": dusk, "pictures with both": with_both},
+        {"map": RECALL}, unit="place", tune=tune, also=gaps,
+        corruptions={"dusk": dusk, "pictures with both": with_both},
         epochs=2, batch_size=16, rates=(3e-4,), about=about,
     )  # fmt: skip
 
@@ -113,6 +115,16 @@ class Dusk(Scenes):
         drawing = torch.Generator().manual_seed(self.seed * 100_003 + index)
         dim = row["picture"].float() / 3 + 8 * torch.randn(row["picture"].shape, generator=drawing)
         return {**row, "picture": dim.clamp(0, 255).to(torch.uint8)}
+
+
+def gaps(system: System, splits: Splits, seed: int) -> dict[str, float]:
+    """How much better trunk and branches are on two hundred training pictures, as they are, than on validation."""
+    pictures = collection().train
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:200]
+    seen = Scenes([pictures[place] for place in order.tolist()])
+    metrics = {metric.edge: metric for metric in (RECALL, LIGHTS, SIGNS)}
+    home, away = (evaluate(system, part, metrics, show_progress=False) for part in (seen, splits.validation))
+    return {f"gap of {edge}": home[str(edge)].value - away[str(edge)].value for edge in metrics}
 
 
 def dusk(test: Any, seed: int) -> Scenes:

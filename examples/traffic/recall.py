@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -106,9 +107,7 @@ def judged(
     where = [f"place {place}" for family in FAMILIES for place in test[family].places]
 
     def rows(above: list[float], below: list[float]) -> Rows:
-        return Rows(
-            torch.tensor(above).numpy(), torch.tensor(below).numpy(), tuple(where), tuple((seed, u) for u in units)
-        )
+        return Rows(np.array(above), np.array(below), tuple(where), tuple((seed, u) for u in units))
 
     right, number, hits, said, objects = columns
     return rows(right, number), rows(hits, objects), rows(hits, said)

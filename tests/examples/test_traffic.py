@@ -28,6 +28,9 @@ from examples.traffic.metrics import LIGHTS, RECALL, SIGNS, boxes_of, candidate_
 from examples.traffic.near import far_from, places
 from examples.traffic.overlaps import overlaps
 from examples.traffic.picture import FAMILIES, SIZE, Picture
+from examples.traffic.recall import RULES, Outputs, found_alone, system_rows
+from examples.traffic.recall import judged as judge_gate
+from examples.traffic.recall import table as gate_table
 from examples.traffic.samples import FreshScenes, Scenes, alone, judged, together
 from examples.traffic.sheet import sheet
 from examples.traffic.start import individually, train
@@ -171,12 +174,16 @@ def test_recorded_pictures_with_both_families_are_all_tested_on(recorded_data: A
 def test_a_family_that_nobody_labelled_is_unknown_not_empty(few: list[Picture]) -> None:
     alone_labelled = next(p for p in few if list(p.boxes) == ["signs"])
     told = truth_map(alone_labelled.boxes)
-    assert told[0].isnan().all()
+    inside = told[0, 0] == 0  # a sign is no light
+    assert 0 < inside.sum() < 30
+    assert told[0, 0][~inside].isnan().all()
+    assert told[0, 1:].isnan().all()
     assert not told[1, 0].isnan().any()
     found = torch.zeros(1, 2, 5, GRID, GRID, requires_grad=True)
     sum(map_loss(found, told[None]).values()).backward()  # type: ignore[union-attr]
     assert found.grad is not None
-    assert torch.count_nonzero(found.grad[0, 0]) == 0
+    assert torch.count_nonzero(found.grad[0, 0][:, ~inside]) == 0
+    assert torch.count_nonzero(found.grad[0, 0, 1:]) == 0
     assert torch.count_nonzero(found.grad[0, 1]) > 0
 
 
@@ -318,3 +325,34 @@ def test_on_drawn_pictures_individual_training_finds_and_reads_and_the_threshold
     assert 0 < len(both) < len(test)
     assert not torch.equal(dusk(test, 0)[0]["picture"], test[0]["picture"])
     assert sheet(tuned, parts["test"][:3]).size == (6 * 208, 208)
+
+
+# Should the detector favour recall?
+
+
+def told(boxes: list[list[float]], seen: list[float], read: list[list[float]]) -> Outputs:
+    truth = [torch.tensor([[1.0, 0.5, 0.5, 0.2, 0.2]])]
+    return Outputs(torch.tensor([boxes]), torch.tensor([seen]), torch.tensor([read]), truth, [0])
+
+
+def test_what_the_gate_drops_no_reader_recovers_and_what_it_keeps_a_reader_can_discard() -> None:
+    there, elsewhere = [0.5, 0.5, 0.2, 0.2], [0.1, 0.1, 0.2, 0.2]
+    both = told([there, elsewhere], [0.2, 0.3], [[0.0, 0.9], [0.05, 0.05]])
+    hits, said, objects = found_alone(both, 0.1)
+    assert (float(hits), float(said), float(objects)) == (1, 2, 1)
+    right, number = system_rows(both, 0.1, "readers alone", 0.5)
+    assert float(right / number) == 1
+    right, _ = system_rows(both, 0.25, "readers alone", 0.5)
+    assert float(right) == 0
+    assert float(found_alone(both, 0.9)[0]) == 0
+
+
+def test_the_table_of_gates_compares_each_with_the_detectors_best() -> None:
+    there = [0.5, 0.5, 0.2, 0.2]
+    one = {family: told([there], [0.45], [[0.0, 0.9]]) for family in FAMILIES}
+    gates = (None, 0.0, 0.8)
+    kept = {(g, rule): [judge_gate(one, one, g, rule, seed) for seed in (0, 1)] for g in gates for rule in RULES}
+    lines = gate_table(kept, gates, 2, "about").splitlines()
+    assert [line.split("|")[1].strip() for line in lines[-3:]] == ["the detector's best", "0", "0.8"]
+    assert "1.00" in lines[-2]
+    assert "-1.00" in lines[-1]
