@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SCRIPTS = ["calling_a_system", "epochs_of_the_race_car", "sum_of_digits", "decisions", "estimators", "select_speed"]
+SCRIPTS = [
+    "calling_a_system",
+    "epochs_of_the_race_car",
+    "sum_of_digits",
+    "decisions",
+    "estimators",
+    "select_speed",
+    "recording",
+    "tracking",
+    "killing_the_writer",
+]
 
 
 def main() -> int:

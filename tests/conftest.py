@@ -53,16 +53,18 @@ def recorded_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def debian_program() -> Callable[[str], str]:
+def debian_program() -> Callable[..., str]:
     """Answers the path of a program from a Debian package; its absence fails in CI and skips, announced, elsewhere."""
+    import glob
     import shutil
 
-    def program(name: str) -> str:
-        path = shutil.which(name)
+    def program(name: str, package: str = "", beside: str = "") -> str:
+        """By its name, looked for in a pattern of folders first; ``package`` where that is called otherwise."""
+        path = next(iter(sorted(glob.glob(f"{beside}/{name}"), reverse=True)), None) or shutil.which(name)
         if path is None and IN_CI:
             pytest.fail(f"{name} is not installed, and in CI it must be: .ci/run installs it")
         if path is None:
-            pytest.skip(f"{name} is not installed; with Debian: apt-get install {name}")
+            pytest.skip(f"{name} is not installed; with Debian: apt-get install {package or name}")
         return path
 
     return program

@@ -111,7 +111,10 @@ class ComponentVersions:
             StoreError: only a fingerprint is known.
         """
         if version.weights is None:
-            raise StoreError(f"the weights of {version} were not stored; only their fingerprint is known")
+            raise StoreError(
+                f"the weights of {version} were not stored, because training was about to change them; only their "
+                f"fingerprint is known. Experiment(...).register(system) before training keeps them"
+            )
         return self.contents.get(version.weights)
 
     def delete(self, version: ComponentVersion) -> None:
