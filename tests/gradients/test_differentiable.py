@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from drivetrain.gradients import (
     gradient_report,
     relaxed,
 )
+from drivetrain.gradients.refusals import refuse_methods, refuse_systems
 from drivetrain.graph.component import Component
 
 ALL = [SPSA(), Perturbed(samples=20000), FiniteDifferences(), Automatic()]
@@ -137,6 +139,53 @@ def test_a_system_is_refused_with_the_line_to_write() -> None:
 def test_answers_without_numbers_are_refused() -> None:
     with pytest.raises(ComponentError, match=r"no floating-point tensor.*found: bool tensor.*\.float\(\)"):
         differentiable(code(lambda x: x > 0, "x -> y"))(torch.randn(3, requires_grad=True))
+
+
+def test_answers_without_a_number_are_refused_by_what_they_are() -> None:
+    names = code(lambda x: ["cone"] * len(x), "x -> y")
+    with pytest.raises(ComponentError, match=r"found: str\. Answer what the loss is to learn from as one tensor"):
+        differentiable(names)(torch.randn(3, 2, requires_grad=True))
+    index = code(lambda x: x.argmax(-1), "x -> y")
+    with pytest.raises(ComponentError, match=r"found: int64 tensor.*one_hot\(index, classes\)\.float\(\)"):
+        differentiable(index)(torch.randn(3, 2, requires_grad=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numpy_answers_become_tensors_in_the_type_of_what_went_in(dtype: torch.dtype) -> None:
+    outside = code(lambda x: {"y": np.square(x.numpy()).astype(np.float64), "n": np.arange(len(x))}, "x -> y")
+    x = torch.tensor([[1.0], [2.0]], dtype=dtype, requires_grad=True)
+    wrapped = differentiable(outside, FiniteDifferences())
+    answer = wrapped(x)
+    answer["y"].sum().backward()
+    assert torch.allclose(x.grad, 2 * x, rtol=1e-2)
+    assert answer["y"].dtype == dtype
+    assert torch.equal(answer["n"], torch.arange(2))
+    assert torch.equal(wrapped(x.detach())["y"], answer["y"])
+
+
+def test_code_that_writes_into_its_input_is_refused_with_the_line_to_write() -> None:
+    def clipped(x: Tensor) -> Tensor:
+        x[x < 0] = 0
+        return x.round()
+
+    with pytest.raises(ComponentError, match=r"'code' writes into its input x.*x = x\.clone\(\)"):
+        differentiable(code(clipped, "x -> y"))(torch.randn(3, 2).requires_grad_() + 0)
+
+
+def test_what_is_no_estimator_is_refused_with_the_line_to_write() -> None:
+    hard = code(torch.round, "x -> y")  # types are checked while tests run, so the refusals are asked themselves
+    with pytest.raises(DeclarationError, match=r"takes a component, found function"):
+        refuse_systems("differentiable", lambda x: x)
+    with pytest.raises(DeclarationError, match=r"found the class; write differentiable\(code, Perturbed\(\)\)"):
+        refuse_methods(hard, Perturbed)
+    with pytest.raises(
+        DeclarationError, match=r"a method is an estimator, found str; there are FiniteDifferences, SPSA"
+    ):
+        refuse_methods(hard, "perturbed")
+    with pytest.raises(DeclarationError, match=r"'code': samples is at least 1, found 0"):
+        differentiable(hard, Perturbed(samples=0))
+    with pytest.raises(DeclarationError, match=r"'code': step is above 0, found 0.0"):
+        differentiable(hard, SPSA(step=0.0))
 
 
 def test_answers_that_change_shape_are_refused() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
+from drivetrain.gradients.arrays import as_tensors
 from drivetrain.gradients.call import Call, Form, Run, Tensors
 from drivetrain.gradients.memory import Memory
 from drivetrain.gradients.noticed import Noticed, notice
-from drivetrain.gradients.refusals import refuse_systems, refuse_weights
+from drivetrain.gradients.refusals import refuse_methods, refuse_systems, refuse_weights
 from drivetrain.graph.component import Component
 
 __all__ = ["AbstractEstimator", "Call", "Choice", "DifferentiableComponent", "Tensors"]
@@ -28,6 +30,9 @@ class AbstractEstimator(ABC):
 
     faithful: ClassVar[bool] = True
     """Whether, on smooth code and with small steps, its expectation is the true gradient."""
+
+    fewest: ClassVar[int] = 1
+    """The least number of ``samples``, where it has any."""
 
     learns: ClassVar[bool] = False
     """Whether it comes near the true gradient of smooth code by and by, from the answers that it has seen."""
@@ -67,6 +72,14 @@ class AbstractEstimator(ABC):
     def check(self, call: Call) -> None:  # noqa: B027  # most estimators take everything
         """Refuse, at the first forward pass with several samples, code that cannot be served; by default nothing."""
 
+    def __str__(self) -> str:
+        """As one writes it: what is not the default."""
+        if not is_dataclass(self):
+            return repr(self)
+        usual = {field.name: field.default for field in fields(self)}
+        own = [f"{name}={getattr(self, name)!r}" for name, value in usual.items() if getattr(self, name) != value]
+        return f"{type(self).__name__}({', '.join(own)})"
+
     def settled(self, call: Call) -> Choice:
         """The estimator to keep for this code, decided at its first forward pass; by default this one."""
         return Choice(self, self.why)
@@ -92,8 +105,9 @@ class DifferentiableComponent(Component):
     """
 
     def __init__(self, component: Component, method: AbstractEstimator) -> None:
-        super().__init__(component.name, component.signature, component.from_truth)
         refuse_systems("differentiable", component)
+        refuse_methods(component, method)
+        super().__init__(component.name, component.signature, component.from_truth)
         refuse_weights(component)
         self.wrapped = component
         self.method = method
@@ -118,7 +132,7 @@ class DifferentiableComponent(Component):
         leaves, structure = tree_flatten((values, constants))
         moved = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
         if not moved or not torch.is_grad_enabled():
-            return self.wrapped.runs(*values, **constants)
+            return as_tensors(self.wrapped.runs(*values, **constants), leaves)
         run = Run(self.wrapped, self.memory.content, structure, leaves, moved)
         live = tuple(leaves[i] for i in moved)
         if self._changes_value and self._form is not None:

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from drivetrain.errors import ComponentError, listed
+from drivetrain.gradients.arrays import as_tensors
 from drivetrain.gradients.ragged import Slots
-from drivetrain.gradients.refusals import refuse_ragged_inputs
+from drivetrain.gradients.refusals import refuse_ragged_inputs, refuse_without_numbers, refuse_writing
 from drivetrain.graph.component import Component
 
 Tensors = tuple[Tensor, ...]
@@ -99,18 +100,18 @@ class Run:
             leaves[i] = value
         values, constants = tree_unflatten(leaves, self.structure)
         with torch.no_grad():
-            return self.component.runs(*values, **constants)
+            return as_tensors(self.component.runs(*values, **constants), leaves)
 
     def first(self) -> Tensors:
         """Run the code where it stands, and remember how its answer is built."""
+        before = _versions(self.leaves)
         self.answer_leaves, self.answer_structure = tree_flatten(self._laid(self.whole(self.inputs)))
+        written = [i for i, (old, new) in enumerate(zip(before, _versions(self.leaves), strict=True)) if old != new]
+        names = _names(self.component, self.structure, len(self.leaves))
+        refuse_writing(self.component, [names[i] for i in written])
         self.floats = [i for i, leaf in enumerate(self.answer_leaves) if _is_float(leaf)]
         if not self.floats:
-            found = listed(_kind(leaf) for leaf in self.answer_leaves)
-            raise ComponentError(
-                f"'{self.component.name}' answers no floating-point tensor, through which a gradient could flow; "
-                f"found: {found}. Answer numbers: `.float()`"
-            )
+            refuse_without_numbers(self.component, [_kind(leaf) for leaf in self.answer_leaves])
         return tuple(self.answer_leaves[i].detach() for i in self.floats)
 
     def function(self, inputs: Tensors) -> Tensors:
@@ -223,6 +224,11 @@ def _names(component: Component, structure: TreeSpec, count: int) -> list[str]:
         for k, place in enumerate(places):
             names[place] = name if len(places) == 1 else f"{name}[{k}]"
     return names
+
+
+def _versions(leaves: list[Any]) -> list[int]:
+    """How often each tensor was written to, as torch counts; what is done to it through numpy it does not see."""
+    return [leaf._version if isinstance(leaf, Tensor) and not leaf.is_inference() else 0 for leaf in leaves]
 
 
 def _is_float(leaf: Any) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drivetrain.errors import ComponentError, DeclarationError, listed
 from drivetrain.graph.component import Component
 from drivetrain.graph.system import System
 
+ESTIMATORS = (
+    "FiniteDifferences", "SPSA", "Perturbed", "IMLE", "StraightThrough", "ScoreFunction", "Expected", "Surrogate",
+)  # fmt: skip
 
-def refuse_systems(verb: str, component: Component) -> None:
+
+def refuse_systems(verb: str, component: Any) -> None:
     """Refuse what is not a single component.
 
     Raises:
@@ -26,6 +32,32 @@ def refuse_systems(verb: str, component: Component) -> None:
         )
 
 
+def refuse_methods(component: Component, method: Any) -> None:
+    """Refuse what is no estimator, and estimators whose numbers mean nothing.
+
+    Raises:
+        DeclarationError: it is a class, a word or another object, or draws or steps are too few or too short.
+    """
+    if isinstance(method, type):
+        raise DeclarationError(
+            f"differentiable({component.name}, {method.__name__}): found the class; write "
+            f"differentiable({component.name}, {method.__name__}())"
+        )
+    if not hasattr(method, "pull_back"):
+        raise DeclarationError(
+            f"differentiable({component.name}, {method!r}): a method is an estimator, found {type(method).__name__}; "
+            f"there are {listed(ESTIMATORS)}: differentiable({component.name}, Perturbed()), or none, and one is chosen"
+        )
+    samples, step = getattr(method, "samples", None), getattr(method, "step", None)
+    if samples is not None and samples < method.fewest:
+        raise DeclarationError(
+            f"{method} for '{component.name}': samples is at least {method.fewest}, found {samples}; without any, no "
+            f"gradient would come back"
+        )
+    if step is not None and not step > 0:
+        raise DeclarationError(f"{method} for '{component.name}': step is above 0, found {step}")
+
+
 def refuse_weights(component: Component) -> None:
     """Refuse code whose weights would never learn.
 
@@ -38,6 +70,35 @@ def refuse_weights(component: Component) -> None:
             f"leave them without a gradient. If PyTorch can differentiate it, it needs no estimator; else freeze it: "
             f"{component.name}.requires_grad_(False)"
         )
+
+
+def refuse_writing(component: Component, written: list[str]) -> None:
+    """Refuse code that changes what it is given.
+
+    Raises:
+        ComponentError: an input, by name, was written to.
+    """
+    if written:
+        raise ComponentError(
+            f"'{component.name}' writes into its input {listed(written)}, and so into what the model before it has "
+            f"answered; let it write into a copy: {written[0]} = {written[0]}.clone()"
+        )
+
+
+def refuse_without_numbers(component: Component, kinds: list[str]) -> None:
+    """Refuse code of whose answer nothing can carry a gradient.
+
+    Raises:
+        ComponentError: always, with what was found.
+    """
+    found = listed(dict.fromkeys(kinds))
+    fix = "Answer numbers: `.float()`; an index, as a one-hot: `one_hot(index, classes).float()`"
+    if not any("tensor" in kind for kind in kinds):
+        fix = "Answer what the loss is to learn from as one tensor of floats with a row a sample"
+    raise ComponentError(
+        f"'{component.name}' answers no floating-point tensor, through which a gradient could flow; found: {found}. "
+        f"{fix}"
+    )
 
 
 def refuse_ragged_inputs(component: Component, moved: tuple[str, ...]) -> None:

@@ -43,6 +43,7 @@ class Surrogate(AbstractEstimator):
 
     faithful: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    fewest: ClassVar[int] = 0
     samples: int = 1
     step: float = 0.5
     width: int = 64
