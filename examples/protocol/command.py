@@ -35,12 +35,10 @@ def command(
         publish: Annotated[Path | None, typer.Option(help="Also write the tables to this Markdown file.")] = None,
         quick: Annotated[bool, typer.Option("--quick", help="2 seeds, few epochs: to see that it runs.")] = False,
         data: Annotated[
-            Path | None,
-            typer.Option(help="Folder to train and test on in place of the usual one.", hidden="data" not in variables),
+            Path | None, typer.Option(help="Folder to train and test on in place of the usual one, where it has one.")
         ] = None,
         held_out: Annotated[
-            Path | None,
-            typer.Option(help="Folder to test on, and on it alone.", hidden="held_out" not in variables),
+            Path | None, typer.Option(help="Folder to test on, and on it alone, where the example takes one.")
         ] = None,
     ) -> None:
         """Train by every pattern from the same start, several times, and print what each made of the system."""

@@ -42,7 +42,7 @@ def collection() -> Collection:
     usual = Path(os.environ.get("DRIVETRAIN_DATA", beside)) / "traffic_scenes"
     named = os.environ.get(DATA)
     folder = named or (str(usual) if usual.is_dir() else None)
-    return _collected(folder, os.environ.get(HELD_OUT))
+    return _collected(folder, os.environ.get(HELD_OUT) or None)
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ pytest.importorskip("keras", reason="the reader of signs is a Keras model: pip i
 from drivetrain import evaluate, fit
 from drivetrain.errors import DataError
 from drivetrain.training import MergedLoss
+from examples.protocol.command import command
 from examples.traffic import pictures as traffic_pictures
 from examples.traffic.augmentation import anew, cuttings
 from examples.traffic.case import BRANCHES, THRESHOLDS, arms, dusk, tune, with_both
@@ -166,6 +167,26 @@ def test_recorded_pictures_with_both_families_are_all_tested_on(recorded_data: A
     assert not any(len(picture.boxes) == 2 for picture in [*found.train, *found.valid])
     assert far_from(found.train, found.test) == found.train
     assert not any("fisheye" in picture.name for picture in found.train)
+
+
+@pytest.mark.parametrize(
+    ("example", "options", "words"),
+    [
+        ("traffic", ["--held-out", "/nowhere"], "DataError: /nowhere is not a folder"),
+        ("traffic", ["--data", "/nowhere"], "DataError: /nowhere is not a folder"),
+        ("speech", ["--held-out", "/nowhere"], "--held-out: speech reads no such folder"),
+    ],
+)
+def test_the_comparisons_command_says_what_is_wrong_with_a_folder(
+    example: str, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["comparison", *options, "--out", str(tmp_path)])
+    for variable in (traffic_pictures.DATA, traffic_pictures.HELD_OUT):
+        monkeypatch.setenv(variable, "")  # put back afterwards: the command sets it
+    taken = {"data": traffic_pictures.DATA, "held_out": traffic_pictures.HELD_OUT}
+    folders = taken if example == "traffic" else {}
+    with pytest.raises(SystemExit, match=words):
+        command(f"examples.{example}.case:fork", example, default_out="report", folders=folders)
 
 
 # What counts as known
