@@ -7,7 +7,7 @@ from math import isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, stdtrit  # scipy.stats has them, too, and takes a second to import
 
 from drivetrain.errors import DeclarationError
 from drivetrain.evaluation.tally import Array, Rows
@@ -65,13 +65,13 @@ def interval(sums: Sequence[Array], confidence: float, seed: int) -> tuple[float
 def _expanded_percentiles(sums: Sequence[Array], confidence: float, seed: int) -> tuple[float, float]:
     units = len(sums[0])
     reach = _quantile_of_t(confidence, units) * sqrt(units / (units - 1))
-    tail = float(stats.norm.sf(reach))
+    tail = float(ndtr(-reach))
     low, high = np.nanquantile(_draws(sums, seed), [tail, 1 - tail])  # a draw may have nothing to divide by
     return float(low), float(high)
 
 
 def _quantile_of_t(confidence: float, units: int) -> float:
-    return float(stats.t.ppf((1 + confidence) / 2, units - 1))
+    return float(stdtrit(units - 1, (1 + confidence) / 2))
 
 
 def _draws(sums: Sequence[Array], seed: int) -> Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.figure
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 # Okabe, Ito 2008, "Color Universal Design": told apart by colour-blind readers too; the yellow is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -33,10 +34,12 @@ def curves(
     Raises:
         ValueError: no history has such a column; the message lists those there are.
     """
+    from matplotlib.figure import Figure
+
     columns, rows = _several(x), _several(y)
     for column in (*columns, *rows):
         _check_column(column, histories)
-    drawn = matplotlib.figure.Figure(figsize=(5.2 * len(columns) + 0.6, 3.4 * len(rows) + 0.7), layout="constrained")
+    drawn = Figure(figsize=(5.2 * len(columns) + 0.6, 3.4 * len(rows) + 0.7), layout="constrained")
     panels = drawn.subplots(len(rows), len(columns), squeeze=False, sharey="row")
     for down, vertical in enumerate(rows):
         for right, horizontal in enumerate(columns):

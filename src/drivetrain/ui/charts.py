@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy import stats
+from scipy.special import stdtrit
 
 # Okabe and Ito 2008, "Color universal design": told apart by people who see colours differently, too.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7d00", "#7a7a7a")
@@ -29,7 +29,7 @@ def mean_of(values: Sequence[float]) -> tuple[float, float | None, float | None]
     middle = fmean(values)
     if len(values) < 2:
         return middle, None, None
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / len(values) ** 0.5
     return middle, middle - half, middle + half
 
 
