@@ -93,6 +93,40 @@ def test_a_fit_that_fails_leaves_its_reason_and_what_it_measured(experiment: Exp
     assert experiment.store.runs.measures(found.key)["loss"]
 
 
+def test_a_store_that_cannot_be_written_for_a_while_costs_a_warning_and_no_measurement(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car, measure, tries = join(), experiment.store.runs.measure, []
+
+    def full(key: str, values: list[tuple[str, int, float]]) -> None:
+        tries.append(len(values))
+        if len(tries) < 3:
+            raise StoreError("the disk is full")
+        measure(key, values)
+
+    monkeypatch.setattr(experiment.store.runs, "measure", full)
+    with pytest.warns(UserWarning, match="measurements wait in memory.*the disk is full"):
+        with experiment.run(car.system) as run:
+            fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=4, batch_size=8, callbacks=[run])
+    assert [step for step, _ in experiment.store.runs.measures(run.key or "")["loss"]] == list(range(1, 13))
+
+
+def test_a_training_that_cannot_be_recorded_is_done_all_the_same(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = join()
+
+    def full(*told: object, **more: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(experiment.store.runs, "end", full)
+    with pytest.warns(UserWarning, match="training is done, but could not be recorded: the disk is full"):
+        with experiment.run(car.system) as run:
+            report = fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    assert report.iterations
+    assert run.version is None
+
+
 def test_another_architecture_is_refused_by_name_and_leaves_the_system_as_it_was(experiment: Experiment) -> None:
     car, other = join(), join()
     version = experiment.register(car.system)

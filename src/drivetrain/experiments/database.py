@@ -58,8 +58,8 @@ class Database:
 
     @property
     def place(self) -> str:
-        """The URL without a password, for people to see."""
-        return make_url(self.url).render_as_string(hide_password=True)
+        """Where it is, for people to see: a file, or a URL without its password."""
+        return _shown(self.url)
 
     @property
     def engine(self) -> Engine:
@@ -146,9 +146,10 @@ def plain_errors(url: str) -> Iterator[None]:
 
 def _shown(url: str) -> str:
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        found = make_url(url)
     except ArgumentError:
         return url
+    return found.database or url if url.startswith("sqlite") else found.render_as_string(hide_password=True)
 
 
 _HOW = (

@@ -79,12 +79,18 @@ class VersionDifference(Report):
                 slot.slot, str(slot.before or "-"), str(slot.after or "-"), "same" if slot.same else "differs"
             )
         measures = Table(caption="better, worse: the 95 % intervals do not overlap", caption_justify="left")
-        for column in ("edge", "metric", str(self.before), str(self.after), "change", ""):
-            measures.add_column(column, justify="left" if column in ("edge", "metric", "") else "right")
+        for column in ("edge", "metric", "data", str(self.before), str(self.after), "change", ""):
+            measures.add_column(column, justify="left" if column in ("edge", "metric", "data", "") else "right")
         for each in self.measures:
             change = "" if each.change is None else f"{each.change:+.4g}"
             measures.add_row(
-                each.edge or "(system)", each.metric, _number(each.before), _number(each.after), change, each.verdict
+                each.edge or "(system)",
+                each.metric,
+                each.data[:8] or "-",
+                _number(each.before),
+                _number(each.after),
+                change,
+                each.verdict,
             )
         code = f"code that differs: {', '.join(self.code)}" if self.code else "the code between the models is the same"
         return Group(models, code, measures if self.measures else "nothing was measured on either of them")

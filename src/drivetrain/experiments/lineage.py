@@ -25,6 +25,10 @@ from drivetrain.report import Report
 
 Direction = Literal["upstream", "downstream", "both"]
 SHOWN = 12  # things below one thing, when printed
+NOUNS = {
+    "code": "of code", "component": "of models", "data": "of data", "evaluation": "measured", "system": "of systems",
+    "training": "of training",
+}  # fmt: skip
 DEEP = 8  # steps from what was asked about, when printed
 
 
@@ -79,7 +83,7 @@ class Lineage(Report):
     def __rich__(self) -> RenderableType:
         by_id = {thing.id: thing for thing in self.things}
         counted = Counter(thing.kind for thing in self.things if thing.id not in self.of)
-        told = ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items())) or "nothing"
+        told = ", ".join(f"{number} {NOUNS[kind]}" for kind, number in sorted(counted.items())) or "nothing"
         words = {"upstream": "comes from", "downstream": "went into", "both": "is connected with"}
         asked = ", ".join(by_id[one].label for one in self.of) or "the store"
         tree = Tree(Text(f"{asked} {words[self.direction]}: {told}"))

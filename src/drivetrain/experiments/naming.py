@@ -34,10 +34,12 @@ def named(store: Store, name: str) -> Named:
             return find(store, name)
         except UnknownVersionError:
             continue
-    systems = ", ".join(store.systems.names())
+    systems = store.systems.names()
+    if _parted(name)[0] in systems:
+        system_version(store, name)  # it says which versions there are
     raise UnknownVersionError(
         f"nothing is called '{name}' in {store.database.place}; what can be named: {HOW}. "
-        f"Systems: {listed([systems] if systems else [], 'none yet')}"
+        f"Systems: {listed(systems, 'none yet')}"
     )
 
 

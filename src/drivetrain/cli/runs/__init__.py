@@ -14,15 +14,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""Ask what was trained and measured, what came from what, and say which version is in use.
 
-    `drivetrain fit` records by itself, and so does Experiment("race-car").run(perception) in Python. What can be named:
+    `drivetrain fit` records by itself, and so does Experiment("race-car") in Python. What can be named:
 
-      last, 3f9a21                           a run: the newest one, or the beginning of its key
-
-      perception:3, perception:production    a version of a system, by its number or by what it is promoted to
-
-      camera:2                               a version of a model
-
-      scenes, 8c1f02                         a data set, by name or digest
+    \b
+      last, 3f9a21           a run: the newest, or the beginning of its key
+      perception:3           a version of a system, by its number,
+      perception:production  or by what it is promoted to
+      camera:2               a version of a model
+      scenes, 8c1f02         a data set, by its name or digest
 
     First:  drivetrain runs list
     """,

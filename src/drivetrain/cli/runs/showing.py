@@ -134,7 +134,8 @@ def _pairs(title: str, facts: dict[str, Any]) -> Table:
 
 def _said(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_said(part)}" for name, part in value.items())
+        told = {name: part for name, part in value.items() if part not in (None, "", [], {})}
+        return ", ".join(f"{name}: {_said(part)}" for name, part in told.items())
     if isinstance(value, list):
         return "; ".join(_said(part) for part in value)
     return str(value)
