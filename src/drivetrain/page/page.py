@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import jinja2
 from markupsafe import Markup, escape
@@ -35,11 +35,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Toned:
+    """A cell with a colour that says how it went; the note is shown to who points at it."""
+
+    words: str
+    tone: Literal["good", "bad", "even", "open", "none", "plain"] = "plain"
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows under headers; cells that begin like a number are aligned to the right."""
 
     headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | Toned, ...], ...]
     caption: str = ""
 
 
@@ -160,11 +169,15 @@ def _with_caption(content: Markup, caption: str, look: str) -> Markup:
     return Markup('<figure class="{}"><div class="wide">{}</div>{}</figure>').format(look, content, words)
 
 
-def _row(cells: tuple[str, ...]) -> Markup:
+def _row(cells: tuple[str | Toned, ...]) -> Markup:
     number = re.compile(r"^[-+−]?[\d.]")
-    return Markup("").join(
-        Markup('<td class="number">{}</td>' if number.match(cell) else "<td>{}</td>").format(cell) for cell in cells
-    )
+    parts = []
+    for cell in cells:
+        if isinstance(cell, Toned):
+            parts.append(Markup('<td class="tone {}" title="{}">{}</td>').format(cell.tone, cell.note, cell.words))
+        else:
+            parts.append(Markup('<td class="number">{}</td>' if number.match(cell) else "<td>{}</td>").format(cell))
+    return Markup("").join(parts)
 
 
 def _block(block: str) -> Markup:
@@ -187,7 +200,9 @@ def _inline(words: str) -> Markup:
     return Markup(re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", safe))
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> str | Toned:
+    if isinstance(value, Toned):
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
