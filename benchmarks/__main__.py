@@ -15,6 +15,7 @@ SCRIPTS = [
     "recording",
     "tracking",
     "killing_the_writer",
+    "sweep_runs",
 ]
 
 

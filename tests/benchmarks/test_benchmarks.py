@@ -70,6 +70,13 @@ def test_selecting_answers_the_numbers_of_the_usual_script(tmp_path: Path) -> No
     assert ratios["select, recorded in the store"] < 1.0
 
 
+def test_sweeping_towards_the_system_beats_sweeping_each_model(tmp_path: Path) -> None:
+    (record,) = _run("sweep_runs", tmp_path)
+    runs = {name: sum(one["runs"] for one in found) for name, found in record["outcomes"].items()}
+    assert len(runs) == 4, "a peer was dropped without a word"
+    assert runs["sweep towards the system"] < runs["a sweep each by its own F1"]
+
+
 def test_a_missed_claim_is_said_and_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

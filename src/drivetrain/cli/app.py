@@ -15,6 +15,7 @@ from drivetrain.cli.runs import app as runs
 from drivetrain.cli.scan import scan
 from drivetrain.cli.select import select
 from drivetrain.cli.show import show
+from drivetrain.cli.sweep import sweep
 from drivetrain.cli.ui import ui
 from drivetrain.errors import DrivetrainError
 
@@ -65,6 +66,7 @@ app.command()(show)
 app.command()(fit)
 app.command()(evaluate)
 app.command()(select)
+app.command()(sweep)
 app.command()(scan)
 app.add_typer(runs, name="runs")
 app.command()(ui)
