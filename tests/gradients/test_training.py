@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain import System, component, system
-from drivetrain.gradients import SPSA, Perturbed, differentiable, relaxed
+from drivetrain.gradients import (
+    IMLE,
+    SPSA,
+    AbstractEstimator,
+    Automatic,
+    Perturbed,
+    Surrogate,
+    differentiable,
+    relaxed,
+)
 from drivetrain.graph.component import Component
 
 GLUE: dict[str, Callable[[Tensor], Tensor]] = {
@@ -45,9 +54,9 @@ def hard_loss(net: nn.Module, signal: Tensor, truth: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("method", [SPSA(step=0.5), Perturbed()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [SPSA(step=0.5), Perturbed(), Surrogate(), Automatic()], ids=str)
 @pytest.mark.parametrize("kind", GLUE)
-def test_the_model_before_hard_glue_learns(kind: str, method: SPSA | Perturbed, seed: int) -> None:
+def test_the_model_before_hard_glue_learns(kind: str, method: AbstractEstimator, seed: int) -> None:
     torch.manual_seed(seed)
     hard = chain(kind)
     signal = torch.randn(128, 4)
@@ -61,6 +70,35 @@ def test_the_model_before_hard_glue_learns(kind: str, method: SPSA | Perturbed, 
         optimizer.zero_grad()
         hard_loss(learning, signal, truth).backward()
         optimizer.step()
+    assert hard_loss(hard, signal, truth).item() < 0.97 * before
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["best of its own", "top-k"])
+def test_the_model_before_a_choice_among_its_scores_learns_by_two_runs_a_pass(kind: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    count = 1 if kind == "best of its own" else 2
+    reader = component("reader", nn.Linear(4, 6), "signal -> scores")
+    pick = component(
+        "pick", lambda s: torch.zeros_like(s).scatter(-1, s.topk(count, -1).indices, 1.0), "scores -> picked"
+    )
+    judge = component("judge", nn.Linear(6, 1), "picked -> verdict")
+    judge.requires_grad_(False)
+
+    @system
+    def hard(signal: Tensor) -> Tensor:
+        return judge(pick(reader(signal)))
+
+    learning = hard.replace(pick=differentiable(pick))
+    signal = torch.randn(128, 4)
+    truth = torch.sin(2 * signal[:, :1]) + signal[:, 1:2]
+    before = hard_loss(hard, signal, truth).item()
+    optimizer = torch.optim.Adam(reader.parameters(), 0.03)
+    for _ in range(60):
+        optimizer.zero_grad()
+        hard_loss(learning, signal, truth).backward()
+        optimizer.step()
+    assert isinstance(learning.component("pick").method, IMLE)
     assert hard_loss(hard, signal, truth).item() < 0.97 * before
 
 
