@@ -20,7 +20,7 @@ def main(
     held_out: Annotated[Path | None, typer.Option(help="Folder to test on in place of the test pictures.")] = None,
     epochs: Annotated[
         int, typer.Option(min=1, help="Readings of the training pictures, about four seconds each.")
-    ] = 24,
+    ] = 16,
     seed: int = 0,
     sheet: Annotated[Path, typer.Option(help="Where to draw two dozen test pictures.")] = Path(
         "report/traffic/sheet.png"
@@ -38,6 +38,8 @@ def main(
     from .start import build
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a file has no width; tables want some
     try:
         found = collection()
     except DrivetrainError as reason:

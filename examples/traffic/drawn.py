@@ -20,8 +20,8 @@ def drawn(count: int = 240, seed: int = 0) -> list[Picture]:
 
 
 def _drawn(name: str, split: str, drawing: np.random.Generator) -> Picture:
-    ground = drawing.integers(40, 200, (12, 12, 3)).astype(np.uint8)
-    image = Image.fromarray(ground).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    ground = drawing.integers(90, 190, (7, 7, 1)) + drawing.integers(-25, 25, (7, 7, 3))
+    image = Image.fromarray(ground.astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     pen, boxes = ImageDraw.Draw(image), dict[str, list[list[float]]](lights=[], signs=[])
     for half in drawing.permutation(2)[: drawing.integers(1, 3)]:
         size = float(drawing.uniform(32, 74))
@@ -49,7 +49,7 @@ def _sign(
     pen: ImageDraw.ImageDraw, x: float, y: float, size: float, boxes: dict[str, list[list[float]]],
     drawing: np.random.Generator,
 ) -> None:  # fmt: skip
-    kind = int(drawing.integers(len(SIGNS)))
+    kind = SIGNS.index(str(drawing.choice(["limit 30", "limit 50", "limit 120", "stop"])))
     stop = SIGNS[kind] == "stop"
     pen.ellipse(
         [x - size / 2, y - size / 2, x + size / 2, y + size / 2],

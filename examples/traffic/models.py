@@ -18,7 +18,8 @@ class Detector(nn.Module):
     """picture uint8 [batch, 3, 320, 320] -> map [batch, 2, 5, 20, 20]: lights and signs by cell; see ``targets``.
 
     It looks at half the resolution, down to cells of 64 pixels and back up to cells of 16 (Lin et al. 2017, feature
-    pyramids), so that a sign as wide as the picture and one of twenty pixels are found on one map.
+    pyramids), so that a sign as wide as the picture and one of twenty pixels are found on one map. Convolutions run in
+    bfloat16, which takes half the time on processors that have it.
     """
 
     def __init__(self, widths: tuple[int, int, int, int, int] = (16, 24, 48, 64, 96)) -> None:
@@ -33,7 +34,6 @@ class Detector(nn.Module):
         self.head = nn.Conv2d(fine, 10, 1)
         with torch.no_grad():
             self.head.bias.copy_(torch.tensor([-4.0, 0.5, 0.5, 1.0, 1.0] * 2))  # few cells hold an object
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, picture: Tensor) -> Tensor:
         """The map."""
@@ -41,12 +41,13 @@ class Detector(nn.Module):
             picture.contiguous(memory_format=torch.channels_last), size=(SIZE // 2, SIZE // 2), mode="bilinear",
             antialias=True,
         )  # fmt: skip
-        fine = self.fine(self.stem(half.float() / 127.5 - 1))
-        middle = self.middle(fine)
-        coarse = self.coarse(middle)
-        middle = self.after_middle(middle + F.interpolate(self.to_middle(coarse), size=middle.shape[2:]))
-        fine = self.after_fine(fine + F.interpolate(self.to_fine(middle), size=fine.shape[2:]))
-        found: Tensor = self.head(fine)
+        with torch.autocast(picture.device.type, torch.bfloat16):
+            fine = self.fine(self.stem(half.float() / 127.5 - 1))
+            middle = self.middle(fine)
+            coarse = self.coarse(middle)
+            middle = self.after_middle(middle + F.interpolate(self.to_middle(coarse), size=middle.shape[2:]))
+            fine = self.after_fine(fine + F.interpolate(self.to_fine(middle), size=fine.shape[2:]))
+        found: Tensor = self.head(fine.float())
         return found.reshape(-1, 2, 5, GRID, GRID)
 
 

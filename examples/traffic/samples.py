@@ -127,20 +127,20 @@ def _priced(pictures: Sequence[Picture], families: Sequence[str], values: int) -
 
 
 def _cut(picture: Picture, family: str, drawing: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops [4, 32, 32, 3] and their classes [4]."""
+    """Crops [4, 32, 32, 3] and their classes [4]: three of objects, one or more an object, and one of none."""
     boxes = picture.boxes[family]
-    boxes = boxes[drawing.permutation(len(boxes))[:CANDIDATES]]
+    shown = boxes[np.resize(drawing.permutation(len(boxes)), CANDIDATES - 1)]
     classes = torch.full((CANDIDATES,), NONE[family])
     places = drawing.uniform([0.1, 0.1], [0.9, 0.9], (CANDIDATES, 2))
     sizes = np.exp(
         drawing.uniform(np.log(0.04), np.log(0.4), (CANDIDATES, 1)) + drawing.normal(0, 0.2, (CANDIDATES, 2))
     )
     found = np.concatenate([places, sizes], 1)
-    for row, (kind, x, y, width, height) in enumerate(boxes.tolist()):
+    for row, (kind, x, y, width, height) in enumerate(shown.tolist()):
         moved = drawing.normal(0, 0.08, 2) * [width, height]
         found[row] = [x + moved[0], y + moved[1], *(np.exp(drawing.normal(0, 0.12, 2)) * [width, height])]
         classes[row] = int(kind)
-    for row in range(len(boxes), CANDIDATES):  # half on an object is neither it nor nothing
+    for row in range(len(shown), CANDIDATES):  # half on an object is neither it nor nothing
         apart = np.abs(found[row, :2] - boxes[:, 1:3]) > boxes[:, 3:] / 2
         if not apart.any(1).all():
             classes[row], found[row] = classes[0], found[0]

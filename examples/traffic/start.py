@@ -24,7 +24,7 @@ from .pictures import collection
 from .samples import alone
 from .system import untrained
 
-EPOCHS = 24
+EPOCHS = 16
 RATE = 4e-3
 KEPT = "DRIVETRAIN_TRAFFIC_STARTS"  # the variable that names the folder of starts
 
@@ -60,7 +60,7 @@ def train(system: System, pictures: Sequence[Picture], seed: int, epochs: int) -
         system, alone(pictures, seed), individually(), epochs=epochs, batch_size=16, seed=seed, device="cpu", clip=10.0,
         optimizer={
             "detector": lambda weights: torch.optim.AdamW(weights, RATE),
-            "plate": lambda weights: torch.optim.Adam(weights, 1e-3),
+            "plate": lambda weights: torch.optim.Adam(weights, 2e-3),
         },
         schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, rate),
     )  # fmt: skip
