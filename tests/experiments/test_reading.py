@@ -126,11 +126,48 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> N
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.execute(text("INSERT INTO drivetrain_systems (name, created) VALUES ('car', 1.0)"))
+        for statement in OLD.split(";"):
+            connection.execute(text(statement))
     engine.dispose()
     with Store(url) as store:
         assert store.systems.names() == ["car"]
         assert store.systems.diagram("car") is None
+        (row,) = store.evaluations.matrix("car", "f1").rows
+        assert (row.number, row.pins, row.value) == (1, ("digest of a camera", "digest of a lidar"), 0.5)
+        again = store.systems.pin("car", store.systems.get("car", 1).pins, glue="g")
+        assert store.evaluations.matrix("car", "f1").rows[again.number - 1].pins == row.pins
+
+
+def test_a_slot_that_came_later_leaves_a_gap_in_older_versions(store: Store) -> None:
+    store.systems.declare("car", {"camera": "image -> boxes", "lidar": "scan -> hits", "fusion": "boxes -> cones"})
+    fusion = store.components.add("fusion", b"fusion 1")
+    pinned = store.systems.get("car", 1).pins | {"fusion": fusion.digest}
+    store.evaluations.record("car", pinned, [Evaluation("f1", 0.7, edge="cones")], glue="g")
+    matrix = store.evaluations.matrix("car", "f1", edge="cones")
+    assert matrix.slots == ("camera", "lidar", "fusion")
+    assert [row.pins[2] for row in matrix.rows] == ["", "", "", fusion.digest]
+    assert dict(zip(matrix.slots, matrix.rows[3].pins, strict=True)) == pinned
+
+
+def test_the_newest_measurement_counts_and_other_data_does_not(store: Store) -> None:
+    pinned = store.systems.get("car", 1).pins
+    store.evaluations.record("car", pinned, [Evaluation("f1", 0.6, edge="cones", data="e")], glue="g")
+    assert [row.value for row in store.evaluations.matrix("car", "f1", edge="cones").rows] == [0.6, 0.55, 0.9]
+    assert store.evaluations.matrix("car", "f1", edge="cones", data="d").rows[0].value == 0.5
+
+
+OLD = """
+INSERT INTO drivetrain_systems (id, name, created) VALUES (1, 'car', 1.0);
+INSERT INTO drivetrain_slots (id, system_id, name, signature, position)
+VALUES (1, 1, 'lidar', 'scan -> hits', 1), (2, 1, 'camera', 'image -> boxes', 0);
+INSERT INTO drivetrain_component_versions (id, digest, name, number, kind, code, parameters, facts, created)
+VALUES (1, 'digest of a lidar', 'lidar', 1, 'torch', '', 0, '{}', 1.0),
+(2, 'digest of a camera', 'camera', 1, 'torch', '', 0, '{}', 1.0);
+INSERT INTO drivetrain_system_versions (id, system_id, number, digest, glue, created) VALUES (1, 1, 1, 'd', 'g', 1.0);
+INSERT INTO drivetrain_pins (system_version_id, slot_id, component_version_id) VALUES (1, 1, 1), (1, 2, 2);
+INSERT INTO drivetrain_evaluations (system_version_id, metric, edge, value, data, higher_is_better, unit, created)
+VALUES (1, 'f1', '', 0.5, '', true, '', 1.0)
+"""
 
 
 def _digest(store: Store, name: str) -> str:

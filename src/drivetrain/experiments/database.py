@@ -19,7 +19,7 @@ from drivetrain.experiments.schema import VERSION_TABLE
 
 DEFAULT = "drivetrain.db"
 VARIABLE = "DRIVETRAIN_STORE"
-HEAD = "0002"
+HEAD = "0003"
 BUSY = 30.0  # seconds that a writer waits for another one
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from drivetrain.experiments.database import Database
@@ -51,56 +52,55 @@ class Matrix:
 
 
 def read_matrix(database: Database, system: str, metric: str, edge: str, data: str | None) -> Matrix:
-    """The matrix of a metric, in the driver's own words."""
+    """The matrix of a metric, in the driver's own words: one statement, a row a version."""
     asked = {"system": system, "metric": metric, "edge": edge, "data": data}
     words = database.words
     with database.quick(writes=False) as cursor:
         slots = cursor.execute(words(_SLOTS), asked).fetchall()
-        values = cursor.execute(words(_VALUES if data is None else _VALUES_ON), asked).fetchall()
-        pins = cursor.execute(words(_PINS), asked).fetchall()
-        digests = _digests(cursor, {pin[3] for pin in pins})
-    place = {key: number for number, (key, _) in enumerate(slots)}
-    newest = {row[0]: row for row in values}
-    numbers: dict[int, int] = {}
-    pinned: dict[int, list[str]] = {}
-    for version, number, slot, component in pins:
-        if version not in pinned:
-            numbers[version], pinned[version] = number, [""] * len(place)
-        pinned[version][place[slot]] = digests[component]
-    nothing = (0, None, None, None, None)
-    rows = []
-    for version, those in pinned.items():
-        _, value, low, high, n = newest.get(version, nothing)
-        rows.append(Row(numbers[version], tuple(those), math.nan if value is None else value, low, high, n))
-    return Matrix(system, metric, tuple(name for _, name in slots), tuple(rows), edge, data)
+        found = cursor.execute(words(_ROWS.format("" if data is None else "AND e.data = :data ")), asked).fetchall()
+        newest = {row[0]: row for row in found}  # in order of being measured
+        pairs = [row[1].split(",") for row in newest.values()]
+        digests = _digests(cursor, set(chain.from_iterable(pairs)))
+    names = tuple(name for _, name in slots)
+    if not newest:
+        return Matrix(system, metric, names, (), edge, data)
+    numbers, _, values, lows, highs, ns = zip(*newest.values(), strict=True)
+    known = [math.nan if value is None else value for value in values]
+    pins = _pins(pairs, [f"{slot}=" for slot, _ in slots], digests)
+    return Matrix(system, metric, names, tuple(map(Row, numbers, pins, known, lows, highs, ns)), edge, data)
 
 
-def _digests(cursor: Any, ids: set[int]) -> dict[int, str]:
-    """Of component versions by the ids of their rows; whole numbers that the database gave out itself."""
-    found: dict[int, str] = {}
-    listed = sorted(ids)
+def _pins(pairs: list[list[str]], slots: list[str], digests: dict[str, str]) -> list[tuple[str, ...]]:
+    """By version, the digest in each slot. Slots that came later leave gaps in older versions."""
+    if all(len(each) == len(slots) for each in pairs):  # each pins every slot, in order of execution
+        columns = zip(*pairs, strict=True)
+        if all(pair.startswith(slot) for column, slot in zip(columns, slots, strict=True) for pair in set(column)):
+            return [tuple(map(digests.__getitem__, each)) for each in pairs]
+    gaps = []
+    for each in pairs:
+        there = {pair[: pair.index("=") + 1]: digests[pair] for pair in each}
+        gaps.append(tuple(there.get(slot, "") for slot in slots))
+    return gaps
+
+
+def _digests(cursor: Any, pairs: set[str]) -> dict[str, str]:
+    """Of component versions by pairs "slot=component version"; the ids are numbers that the database gave out."""
+    ids = {pair: int(pair.partition("=")[2]) for pair in pairs}
+    listed, digests = sorted(set(ids.values())), {}
     for start in range(0, len(listed), 1000):
         part = ", ".join(map(str, listed[start : start + 1000]))
-        found.update(
-            cursor.execute(f"SELECT id, digest FROM drivetrain_component_versions WHERE id IN ({part})").fetchall()
-        )
-    return found
+        query = f"SELECT id, digest FROM drivetrain_component_versions WHERE id IN ({part})"
+        digests.update(cursor.execute(query).fetchall())
+    return {pair: digests[number] for pair, number in ids.items()}
 
 
 _SLOTS = (
     "SELECT s.id, s.name FROM drivetrain_slots s JOIN drivetrain_systems y ON y.id = s.system_id "
     "WHERE y.name = :system ORDER BY s.position, s.id"
 )
-_PINS = (
-    "SELECT v.id, v.number, p.slot_id, p.component_version_id FROM drivetrain_systems y "
+_ROWS = (
+    "SELECT v.number, v.combination, e.value, e.low, e.high, e.n FROM drivetrain_systems y "
     "JOIN drivetrain_system_versions v ON v.system_id = y.id "
-    "JOIN drivetrain_pins p ON p.system_version_id = v.id WHERE y.name = :system ORDER BY v.number"
+    "LEFT JOIN drivetrain_evaluations e ON e.system_version_id = v.id AND e.metric = :metric AND e.edge = :edge {}"
+    "WHERE y.name = :system ORDER BY v.number, e.id"
 )
-_MEASURED = (
-    "SELECT e.system_version_id, e.value, e.low, e.high, e.n FROM drivetrain_systems y "
-    "JOIN drivetrain_system_versions v ON v.system_id = y.id "
-    "JOIN drivetrain_evaluations e ON e.system_version_id = v.id "
-    "WHERE y.name = :system AND e.metric = :metric AND e.edge = :edge "
-)
-_VALUES = _MEASURED + "ORDER BY e.id"
-_VALUES_ON = _MEASURED + "AND e.data = :data ORDER BY e.id"

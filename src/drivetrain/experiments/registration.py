@@ -45,17 +45,20 @@ class Registration:
             if found is not None:
                 return found
             cursor.execute(_ALONE)  # nobody else gives out the next number; on SQLite a writer is alone anyway
-        now = time.time()
-        row = {"system": key, "digest": digest, "glue": glue, "run": run, "created": now}
+        now, components = time.time(), self._components(cursor, pinned)
+        pairs = [(number, components[pinned[slot]]) for slot, number in slots.items() if slot in pinned]
+        row = {
+            "system": key, "digest": digest, "glue": glue, "run": run, "created": now,
+            "combination": ",".join(f"{slot}={component}" for slot, component in pairs),
+        }  # fmt: skip
         made = cursor.execute(words(_VERSION), row).fetchone()
         if made is None:
             found = self._found(cursor, system, key, digest, pinned, glue)
             assert found is not None
             return found
-        pins = [{"version": made[0], "slot": slots[slot], "component": one} for slot, one in pinned.items()]
-        cursor.executemany(words(_PIN), pins)
-        if cursor.rowcount != len(pins):
-            raise self._missing(cursor, pinned)
+        cursor.executemany(
+            words(_PIN), [{"version": made[0], "slot": slot, "component": component} for slot, component in pairs]
+        )
         return SystemVersion(system, made[1], digest, dict(pinned), glue, now, run), made[0]
 
     def measured(self, cursor: Any, version: int, results: Sequence[Evaluation]) -> None:
@@ -97,32 +100,36 @@ class Registration:
             return None
         return SystemVersion(system, row[1], digest, dict(pinned), glue, row[2], row[3]), row[0]
 
-    def _missing(self, cursor: Any, pinned: Mapping[str, str]) -> UnknownVersionError:
+    def _components(self, cursor: Any, pinned: Mapping[str, str]) -> dict[str, int]:
+        """The ids of component versions by digest, asked anew: a remembered one may be deleted by now."""
+        asked = {f"d{number}": digest for number, digest in enumerate(pinned.values())}
+        query = _COMPONENTS.format(", ".join(f":{name}" for name in asked))
+        found: dict[str, int] = dict(cursor.execute(self.database.words(query), asked).fetchall())
         for slot, digest in pinned.items():
-            if cursor.execute(self.database.words(_COMPONENT), {"digest": digest}).fetchone() is None:
-                return UnknownVersionError(
-                    f"slot '{slot}': no component version {digest[:12]} in {self.database.url}; "
+            if digest not in found:
+                raise UnknownVersionError(
+                    f"slot '{slot}': no component version {digest[:12]} in {self.database.place}; "
                     f"store it first: store.components.add(...)"
                 )
-        raise AssertionError("every component version is there")
+        return found
 
 
 _SYSTEM = "SELECT id FROM drivetrain_systems WHERE name = :name"
 _SLOTS = "SELECT name, id FROM drivetrain_slots WHERE system_id = :system ORDER BY position, id"
-_COMPONENT = "SELECT id FROM drivetrain_component_versions WHERE digest = :digest"
+_COMPONENTS = "SELECT digest, id FROM drivetrain_component_versions WHERE digest IN ({})"
 _ALONE = "LOCK TABLE drivetrain_system_versions IN SHARE ROW EXCLUSIVE MODE"
 _FOUND = (
     "SELECT id, number, created, run FROM drivetrain_system_versions WHERE system_id = :system AND digest = :digest"
 )
 _VERSION = (
-    "INSERT INTO drivetrain_system_versions (system_id, number, digest, glue, run, created) "
-    "SELECT :system, COALESCE(MAX(number), 0) + 1, :digest, :glue, :run, :created "
+    "INSERT INTO drivetrain_system_versions (system_id, number, digest, glue, run, created, combination) "
+    "SELECT :system, COALESCE(MAX(number), 0) + 1, :digest, :glue, :run, :created, :combination "
     "FROM drivetrain_system_versions WHERE system_id = :system "
     "ON CONFLICT (system_id, digest) DO NOTHING RETURNING id, number"
 )
 _PIN = (
     "INSERT INTO drivetrain_pins (system_version_id, slot_id, component_version_id) "
-    "SELECT :version, :slot, id FROM drivetrain_component_versions WHERE digest = :component"
+    "VALUES (:version, :slot, :component)"
 )
 _EVALUATION = (
     "INSERT INTO drivetrain_evaluations (system_version_id, metric, edge, value, low, high, n, data, "

@@ -114,6 +114,7 @@ system_versions = _table(
     _digest("glue"),
     Column("run", String(32), index=True),
     _created(),
+    Column("combination", Text),  # its pins by their ids, "slot=component version,...": a matrix reads a row a version
     UniqueConstraint("system_id", "number"),
     UniqueConstraint("system_id", "digest"),
 )
