@@ -12,6 +12,7 @@ import networkx as nx
 
 from drivetrain.mining.definitions import Definitions, Given, define
 from drivetrain.mining.findings import FEEDS, Model, Source, Wiring
+from drivetrain.mining.trees import walk
 
 # Two models, what the place is called that one of them takes, and whether no run of the program can build both.
 Choice = tuple[str, str, str, bool]
@@ -57,7 +58,7 @@ def _branches(known: Definitions) -> Iterator[Choice]:
         scope = given.owner if attribute else given.function
         groups.setdefault((id(scope), given.target), []).append(given)
     for given in known.given:
-        for choice in ast.walk(given.value) if isinstance(given.value, ast.IfExp) else ():
+        for choice in walk(given.value) if isinstance(given.value, ast.IfExp) else ():
             if isinstance(choice, ast.IfExp):
                 yield from _pairs(known, given, choice.body, choice.orelse, True)
     for values in groups.values():
@@ -98,7 +99,7 @@ def _pairs(known: Definitions, given: Given, one: ast.expr, other: ast.expr, sur
 def _tables(known: Definitions, sources: Sequence[Source]) -> Iterator[Choice]:
     """Classes or loaders in a dict that is asked by a key which does not stand in the code: a name from a user."""
     tables = [given for given in known.given if isinstance(given.value, ast.Dict)]
-    dicts = [(given, node) for given in tables for node in ast.walk(given.value) if isinstance(node, ast.Dict)]
+    dicts = [(given, node) for given in tables for node in walk(given.value) if isinstance(node, ast.Dict)]
     asked: set[str] | None = None
     for given, table in dicts:
         built = [(key, _of_entry(known, value, given)) for key, value in zip(table.keys, table.values, strict=True)]
@@ -125,7 +126,7 @@ def _asked(sources: Sequence[Source]) -> set[str]:
     """Every string that stands as an argument or in a subscript."""
     found: set[str] = set()
     for source in sources:
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             given: list[ast.expr] = []
             if isinstance(node, ast.Call):
                 given = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -139,7 +140,7 @@ def _subclasses(known: Definitions, sources: Sequence[Source]) -> Iterator[Choic
     """Classes that are found by ``Base.__subclasses__()``."""
     bases: dict[str, None] = {}
     for source in sources:
-        for node in ast.walk(source.tree) if known.models else ():
+        for node in walk(source.tree) if known.models else ():
             if isinstance(node, ast.Attribute) and node.attr == "__subclasses__":
                 name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
                 bases.setdefault(name)

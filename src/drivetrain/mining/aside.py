@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from drivetrain.mining.findings import FEEDS, Fitting, Place, Source, Wiring
+from drivetrain.mining.trees import walk
 from drivetrain.mining.words import listed, speaks_of
 
 
@@ -84,7 +85,7 @@ def _training(sources: Sequence[Source]) -> Spans:
         spans = [
             (function.lineno, function.end_lineno or function.lineno)
             for function in functions
-            if any(isinstance(node, ast.Attribute) and node.attr == "backward" for node in ast.walk(function))
+            if any(isinstance(node, ast.Attribute) and node.attr == "backward" for node in walk(function))
         ]
         inner = [a for a in spans if not any(a != b and a[0] <= b[0] and b[1] <= a[1] for b in spans)]
         found[source.path] = tuple(inner)
@@ -95,7 +96,7 @@ def _networks(sources: Sequence[Source]) -> Spans:
     """Classes that are networks, by the last name of a base."""
     found: dict[str, tuple[tuple[int, int], ...]] = {}
     for source in sources:
-        classes = (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef) and not source.cells)
+        classes = (node for node in walk(source.tree) if isinstance(node, ast.ClassDef) and not source.cells)
         found[source.path] = tuple(
             (node.lineno, node.end_lineno or node.lineno)
             for node in classes
@@ -105,4 +106,4 @@ def _networks(sources: Sequence[Source]) -> Spans:
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

@@ -14,6 +14,7 @@ from drivetrain.mining.findings import (
     GATES,
     SUPERVISES,
     TRAINS_ON,
+    WEIGHTED_SUM,
     Edge,
     Integration,
     Merge,
@@ -88,7 +89,10 @@ def beyond(
 
 def _alternatives(topology: Flow) -> Iterator[Integration]:
     for models in topology.models.values():
-        if len({_kind(model) for model in models}) > 1:
+        kinds = {_kind(model) for model in models}
+        stored = {(model.library, "") for model in models if model.loaded and _kind(model)[0] == model.library}
+        built = {model.library for model in models if _kind(model)[0] != model.library}
+        if len(kinds - {kind for kind in stored if kind[0] in built}) > 1:  # what was built may be what is read back
             places = tuple(model.place for model in models)
             sure = min(model.confidence for model in models)
             yield Integration(ALTERNATIVES, tuple(model.name for model in models), models[0].slot, places, sure)
@@ -145,10 +149,18 @@ def _loops(topology: Flow) -> Iterator[Integration]:
 
 
 def _independent(topology: Flow) -> Iterator[Integration]:
+    """Models of one program: what stands in scripts of their own was never meant to run together."""
     if len(topology.models) < 2 or topology.graph.edges or topology.control or topology.loops or topology.lone:
         return
-    places = tuple(models[0].place for models in topology.models.values())
-    yield Integration(INDEPENDENT, tuple(topology.models), "", places, 1.0)
+    files = {name: {place.file for one in models for place in _places(one)} for name, models in topology.models.items()}
+    pairs = [pair for pair in combinations(files, 2) if files[pair[0]] & files[pair[1]] and topology.parallel(*pair)]
+    together = tuple(name for name in files if any(name in pair for pair in pairs))
+    if together:
+        yield Integration(INDEPENDENT, together, "", tuple(topology.models[name][0].place for name in together), 1.0)
+
+
+def _places(model: Model) -> tuple[Place, ...]:
+    return (model.place, *model.also, *model.uses)
 
 
 def _trained_on_output(wiring: Wiring) -> Iterator[Integration]:
@@ -169,8 +181,12 @@ def _votes(merges: Sequence[Merge], topology: Flow) -> Iterator[Integration]:
         models = [known[name] for name in merge.models if name in known]
         slots = {model.slot or model.name for model in models}
         alike = len(slots) > 1 and all(_equals(a, b) for a, b in combinations(models, 2))
-        alike = alike and _none_after_another(merge, topology)
-        if alike and words(merge.what) & listed("vote") and not any(slots <= other for other in seen):
+        alike = (alike or (len(slots) > 1 and merge.what == WEIGHTED_SUM)) and _none_after_another(merge, topology)
+        if (
+            alike
+            and (words(merge.what) & listed("vote") or merge.what == WEIGHTED_SUM)
+            and not any(slots <= other for other in seen)
+        ):
             seen.add(frozenset(slots))
             names = tuple(model.name for model in models)
             yield Integration(VOTING, names, str(merge.place), (merge.place,), merge.confidence)
@@ -229,12 +245,18 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
 
 def _teachers(wiring: Wiring) -> Iterator[Integration]:
     for edge in wiring.edges:
-        if edge.kind == SUPERVISES:
+        if edge.kind == SUPERVISES or (edge.kind == TRAINS_ON and _told_to_teach(edge)):
             yield _of_edges(TEACHER, (edge.source, edge.target), edge.target, (edge,))
     trained = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
     for judge, fitting in judges(wiring).items():
         if (judge, fitting.place.file) not in trained:
             yield Integration(TEACHER, (judge, *fitting.models), "", (fitting.place,), 0.8)
+
+
+def _told_to_teach(edge: Edge) -> bool:
+    """Whether the file, or a model, is named for learning from another model."""
+    named = (edge.source, edge.target, edge.at_target.file if edge.at_target else "")
+    return bool(all_words(named) & listed("teacher"))
 
 
 def _of_edges(pattern: str, models: Sequence[str], at: str, edges: Sequence[Edge]) -> Integration:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from drivetrain.mining.findings import Edge, Place, Source
+from drivetrain.mining.trees import walk
 from drivetrain.mining.words import listed, words
 
 
@@ -46,7 +47,7 @@ def _around(source: Source, place: Place) -> Iterator[ast.expr]:
 
 
 def _asks_for_verdict(test: ast.expr) -> bool:
-    for node in ast.walk(test):
+    for node in walk(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn):
             asked = words(ast.unparse(node))
             if asked & listed("verdict") and not asked & listed("setting"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from drivetrain.mining.findings import Model, Source
+from drivetrain.mining.trees import walk
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 Arms = tuple[tuple[int, int], ...]  # (statement that branches, arm), outermost first
@@ -43,7 +44,7 @@ class Definitions:
         here = self._between(path, value.lineno, value.end_lineno or value.lineno)
         if here or depth == 0:
             return here
-        called = (call.func for call in ast.walk(value) if isinstance(call, ast.Call))
+        called = (call.func for call in walk(value) if isinstance(call, ast.Call))
         names = dict.fromkeys(_last_name(function) for function in called)
         if self.makers & set(names):
             return []  # a model by itself, which is not among those that count; what is inside are its layers
@@ -60,7 +61,7 @@ class Definitions:
                 inherited = self.built_in(_last_name(base), file, depth - 1)
                 if inherited:
                     return inherited
-            calls = (call.func for call in ast.walk(node) if isinstance(call, ast.Call))
+            calls = (call.func for call in walk(node) if isinstance(call, ast.Call))
             names = dict.fromkeys(_last_name(function) for function in calls)
             return _distinct(m for called in names if called != name for m in self.built_in(called, file, depth - 1))
         return []
@@ -105,8 +106,17 @@ def _walk(
         for target, value in _targets(statement):
             found.given.append(Given(source, target, value, arms, function, owner))
         for arm, block in enumerate(_blocks(statement)):
-            more = ((id(statement), arm),) if isinstance(statement, ast.If | ast.Try | ast.Match) else ()
+            more: Arms = ((id(statement), arm),) if isinstance(statement, ast.If | ast.Try | ast.Match) else ()
+            more += _asked(statement, function) if arm == 0 else ()
             _walk(source, block, (*arms, *more), function, owner, found)
+
+
+def _asked(statement: ast.stmt, function: ast.AST) -> Arms:
+    """``if kind == "small":`` excludes ``if kind == "large":``, also where it is no ``elif`` of it."""
+    match statement:
+        case ast.If(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=value)]), orelse=[]):
+            return ((hash((id(function), ast.unparse(left))), hash(value)),)
+    return ()
 
 
 def _targets(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:

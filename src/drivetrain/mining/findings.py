@@ -20,6 +20,8 @@ TRAINS_ON = "trains_on"  # the output of the source is training data of the targ
 SUPERVISES = "supervises"  # the output of the source stands in the loss of the target
 EDGE_KINDS = (FEEDS, GATES, SELECTS, FEEDBACK, TRAINS_ON, SUPERVISES)
 
+WEIGHTED_SUM = "weighted sum"  # what a merge is that adds outputs, each multiplied by something
+
 # How an edge gets from its source to its target.
 MEMORY, FILE, QUEUE, TABLE, REGISTRY = "memory", "file", "queue", "table", "registry"
 MEDIA = (MEMORY, FILE, QUEUE, TABLE, REGISTRY)

@@ -30,6 +30,8 @@ class Words:
     """Lists of bare names that say what a method or a call does."""
 
     parts: frozenset[str]
+    finishing: frozenset[str]
+    pure: frozenset[str]
     running: frozenset[str]
     same: frozenset[str]
     nothing: frozenset[str]
@@ -83,6 +85,8 @@ def words() -> Words:
     methods, reporting, passing = data["methods"], data["reporting"], data["passing"]
     return Words(
         parts=frozenset(methods["parts"]),
+        finishing=frozenset(methods["finishing"]),
+        pure=frozenset(passing["pure"]),
         running=frozenset(methods["running"]),
         same=frozenset(methods["same"]),
         nothing=frozenset(methods["nothing"]),
@@ -100,6 +104,17 @@ def words() -> Words:
         dressing=re.compile("|".join(passing["dressing"]), re.IGNORECASE),
         never_models=frozenset(data["guessing"]["never"]),
     )
+
+
+STORED = (".pt", ".pth", ".onnx", ".weights", ".h5", ".ckpt", ".pb", ".gguf", ".safetensors", ".tflite", ".caffemodel")
+"""How files of weights end."""
+
+
+@cache
+def programs() -> frozenset[str]:
+    """Programs that are models, by the name by which they are started."""
+    names: dict[str, list[str]] = _knowledge()["commands"]
+    return frozenset(names["programs"])
 
 
 @cache

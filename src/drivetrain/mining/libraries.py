@@ -17,6 +17,7 @@ from drivetrain.mining.files import Listing, read, target
 from drivetrain.mining.findings import Library
 from drivetrain.mining.outline import Outline
 from drivetrain.mining.parsing import parsed
+from drivetrain.mining.trees import walk
 
 _LARGEST = 50_000_000  # bytes; the paper's count read whatever there was
 
@@ -143,7 +144,7 @@ def _first_components(data: bytes) -> set[str]:
         return set()  # most files; parsing them would tell no more
     tree = parsed(data)
     found: set[str] = set()
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in walk(tree) if tree is not None else ():
         if isinstance(node, ast.Import):
             found |= {name.name.partition(".")[0] for name in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -32,6 +32,7 @@ def keep(facts: Facts) -> Kept:
     """Group the tokens that stand for one model, drop what is none, and name the rest."""
     kept = Kept(facts)
     _join_stored(facts)
+    _join_heads(facts)
     sites: dict[tuple[Place, str], list[ModelToken]] = {}
     for token in list(facts.models):
         top = _whole(token)
@@ -79,6 +80,21 @@ def _join_stored(facts: Facts) -> None:
             whole = next((made[token.place.file, n] for n in token.source_names if (token.place.file, n) in made), None)
             if whole is not None:
                 token.part_of = whole
+
+
+def _join_heads(facts: Facts) -> None:
+    """A plain stack of layers on one model, trained by the same steps as that, is the head of it."""
+    before: dict[ModelToken, set[ModelToken]] = {}
+    for source, target, kind, _ in facts.edges:
+        if kind == FEEDS:
+            before.setdefault(target, set()).add(source)
+    for change in facts.changes.values():
+        for head in change.models:
+            feeding = before.get(head, set())
+            stack = head.maker.endswith(".Sequential") and not head.loaded and head.part_of is None
+            if stack and change.how == "step" and len(feeding) == 1 and feeding <= set(change.models):
+                head.part_of = next(iter(feeding))
+                head.source_names.clear()  # from now on it goes by the name of the whole
 
 
 def _apart(tokens: list[ModelToken], fed: set[tuple[ModelToken, ModelToken]]) -> list[tuple[list[ModelToken], Place]]:

@@ -18,6 +18,7 @@ from drivetrain.mining.libraries import Names, libraries_of
 from drivetrain.mining.notebooks import parse_notebook, script
 from drivetrain.mining.outline import Outline, outline
 from drivetrain.mining.parsing import parse, parsed
+from drivetrain.mining.trees import walk
 
 STAGES = ("Acquisition", "Preparation", "Modeling", "Training", "Evaluation", "Prediction")
 DICTIONARY = "idowu_API-dictionary.csv"
@@ -50,7 +51,7 @@ class BareNames(AbstractStageMapping):
         text = script(data) if path.endswith(".ipynb") else data.decode("utf-8", "ignore")
         tree = None if text is None else parsed(text)
         found = set()
-        for node in ast.walk(tree) if tree is not None else ():
+        for node in walk(tree) if tree is not None else ():
             if isinstance(node, ast.Call):
                 function = node.func
                 called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

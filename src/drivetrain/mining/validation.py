@@ -9,6 +9,7 @@ from drivetrain.mining.findings import Place
 from drivetrain.mining.libraries import knowledge
 from drivetrain.mining.outline import Outline
 from drivetrain.mining.tested import is_test
+from drivetrain.mining.trees import walk
 
 _ABOUT_DATA = frozenset(
     {"isnull", "isna", "notnull", "notna", "isnan", "isfinite", "shape", "dtype", "dtypes", "columns", "ndim", "unique"}
@@ -30,4 +31,4 @@ def validation(outlines: Iterable[Outline], ml_files: Iterable[str]) -> tuple[Pl
 
 
 def _is_about_data(test: ast.expr) -> bool:
-    return any(isinstance(node, ast.Attribute) and node.attr in _ABOUT_DATA for node in ast.walk(test))
+    return any(isinstance(node, ast.Attribute) and node.attr in _ABOUT_DATA for node in walk(test))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from drivetrain.mining.dataflow import expressions
+from drivetrain.mining.dataflow import expressions, handover
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import (
     CONTENT,
@@ -89,6 +89,7 @@ def _set_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
                 frame.machine.add(token, key, value)
     passed = frozenset(token for token in value if token.__class__ in _DATA)
     if not held and passed:
+        handover.field_written(keys, passed, frame)
         base = target.value
         if isinstance(base, ast.Name):
             assign(base, frame.names.get(base.id, EMPTY) | passed, frame)

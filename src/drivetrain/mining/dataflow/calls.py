@@ -63,6 +63,8 @@ def call_node(node: ast.Call, frame: Frame) -> Value:
                     spread |= frozenset((token,))
         else:
             keywords[keyword.arg] = value
+    if not callee and isinstance(node.func, ast.Attribute) and node.func.attr in outside.FILLING:
+        return outside.filled(node.func, Arguments(positional, keywords, spread), node, frame)
     return call(callee, Arguments(positional, keywords, spread), node, frame)
 
 
@@ -198,7 +200,7 @@ def _invokes(function: Function, frame: Frame) -> bool:
 def walk_function(function: Function, bound: dict[str, Value], summary: Summary, frame: Frame) -> None:
     """Walk the body of a function once."""
     inner = Frame(frame.machine, function.module, bound, closure=function.closure, owner=function.owner)
-    inner.depth = frame.depth + 1
+    inner.depth, inner.parameters = frame.depth + 1, frozenset(bound)
     inner.context = _context(bound)
     inner.arguments = tuple(bound.values())
     if function.owner is not None and bound:

@@ -20,9 +20,11 @@ from drivetrain.mining.dataflow.values import (
     Token,
     Value,
 )
+from drivetrain.mining.trees import walk
 
 # Bases of what may train several models, whose methods are then worth following.
 _CONTAINERS = frozenset({"lightning"})
+_SURE = 0.5  # what is less sure to be a model may be its settings
 
 
 def define(node: ast.ClassDef, frame: Frame) -> ClassInfo:
@@ -78,7 +80,7 @@ def _decorated(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 def instantiate(info: ClassInfo, arguments: calls.Arguments, node: ast.AST, frame: Frame) -> Value:
     """A new instance; if the class is one of models, a model, unless it is only put together from other models."""
     library = info.library()
-    given = models(frozenset().union(*arguments.everything()), 2)
+    given = [one for one in models(frozenset().union(*arguments.everything()), 2) if one.certain >= _SURE]
     if library and not given and not (library in _CONTAINERS and _trains_several(info)):
         return _model(info, library, arguments, node, frame)
     if library == "sklearn" and not info.find("predict") and not info.find("score_samples"):
@@ -92,7 +94,7 @@ def _trains_several(info: ClassInfo) -> bool:
     node = maker[0].node if maker is not None else None
     if node is None:
         return False
-    made = [call for call in ast.walk(node) if isinstance(call, ast.Call) and call.args]
+    made = [call for call in walk(node) if isinstance(call, ast.Call) and call.args]
     given = {ast.unparse(call.args[0]) for call in made if ast.unparse(call.func).rsplit(".", 1)[-1] in _OPTIMISERS}
     return len(given) > 1
 

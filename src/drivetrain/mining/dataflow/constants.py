@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from drivetrain.mining.trees import walk
+
 
 def constants(function: ast.AST) -> dict[str, bool]:
     """The variables that are set once, to True or False, and never again."""
     stored: dict[str, int] = {}
     found: dict[str, bool] = {}
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             stored[node.id] = stored.get(node.id, 0) + 1
         elif (

@@ -12,7 +12,7 @@ from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
 from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, Instance, Text, Value
-from drivetrain.mining.knowledge import OPTIMISER, TRAINER
+from drivetrain.mining.knowledge import OPTIMISER, TRAINER, words
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.calls import Arguments
@@ -128,7 +128,7 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
     if name in _ADDING and not handed and _COLLECTION.search(holder.kind):
         for value in values:
             kept = frozenset(token for token in value if token.__class__ is not Text)
-            frame.machine.add(holder, CONTENT, handover.queued(holder, kept, frame))
+            frame.machine.add(holder, CONTENT, handover.queued(holder, kept, node, frame))
         return EMPTY
     content = holder.fields.get(CONTENT, EMPTY)
     held = frozenset(token for token in content if token.__class__ is not Text)
@@ -139,7 +139,7 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
     met = combine(frame, [frozenset(outputs(content)), *values], node, name, reporting=True)
     met |= outside.callbacks(arguments, met, node, frame)
     new = combine(frame, values, node, name, confidence=0.5)
-    if new:
+    if new and name not in words().pure:
         frame.machine.add(holder, CONTENT, new)
     for key, value in list(holder.fields.items()):
         if key != CONTENT:

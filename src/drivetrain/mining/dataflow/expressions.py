@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from drivetrain.mining.dataflow import attributes, binding, calls, statements
+from drivetrain.mining.dataflow import attributes, binding, calls, comprehensions, handover, statements
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import (
@@ -22,6 +22,7 @@ from drivetrain.mining.dataflow.values import (
     Text,
     Value,
 )
+from drivetrain.mining.findings import WEIGHTED_SUM
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Value:
@@ -89,6 +90,8 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
                 found |= binding.element(token, None)
         elif token.__class__ is Library or token.__class__ is not Text or keys is None:
             found.add(token)
+    if keys and not any(isinstance(token, Holder) for token in owner):
+        found |= handover.field_read(keys, frame)
     if index:
         cropped = frozenset(token for token in outputs(index) if token not in found)
         data = [token for token in found if token.__class__ is Output or token.__class__ is Mixed]
@@ -106,7 +109,17 @@ def _binary(node: ast.BinOp, frame: Frame) -> Value:
         return kept | frozenset(outputs(left) | outputs(right))
     if isinstance(node.op, ast.Add) and any(isinstance(token, Holder) for token in kept):
         return left | right
-    return kept | calls.combine(frame, [left, right], node, "operator")
+    terms = (node.left, node.right)
+    weighted = isinstance(node.op, ast.Add) and all(isinstance(one, ast.BinOp) and _weighs(one) for one in terms)
+    return kept | calls.combine(frame, [left, right], node, WEIGHTED_SUM if weighted else "operator")
+
+
+def _weighs(node: ast.BinOp) -> bool:
+    """``weight * value``, or a sum of such."""
+    return isinstance(node.op, ast.Mult | ast.Div) or (
+        isinstance(node.op, ast.Add)
+        and all(isinstance(one, ast.BinOp) and _weighs(one) for one in (node.left, node.right))
+    )
 
 
 _DATA = frozenset({Output, Mixed})
@@ -169,43 +182,6 @@ def _dict(node: ast.Dict, frame: Frame) -> Value:
         names = binding.constant_keys(key, evaluate(key, frame)) or [ELEMENT]
         for name in names:
             frame.machine.add(holder, name, value)
-    return frozenset((holder,))
-
-
-def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Value:
-    before, control = dict(frame.names), frame.control
-    _generators(node.generators, frame)
-    value = evaluate(node.elt, frame)
-    _restore(before, control, frame)
-    holder = frame.machine.holder("list", node, frame)
-    frame.machine.add(holder, ELEMENT, value)
-    return frozenset((holder,))
-
-
-def _restore(before: dict[str, Value], control: Value, frame: Frame) -> None:
-    frame.control = control
-    frame.names.clear()
-    frame.names.update(before)
-
-
-def _generators(generators: list[ast.comprehension], frame: Frame) -> None:
-    for generator in generators:
-        iterated = evaluate(generator.iter, frame)
-        binding.assign(generator.target, binding.iterate(iterated, frame), frame)
-        for test in generator.ifs:
-            frame.control |= frozenset(outputs(evaluate(test, frame)))
-
-
-def _dict_comprehension(node: ast.DictComp, frame: Frame) -> Value:
-    before, control = dict(frame.names), frame.control
-    _generators(node.generators, frame)
-    key = evaluate(node.key, frame)
-    value = evaluate(node.value, frame)
-    _restore(before, control, frame)
-    holder = frame.machine.holder("dict", node, frame)
-    for name in binding.constant_keys(node.key, key) or [ELEMENT]:
-        frame.machine.add(holder, name, value)
-    frame.machine.add(holder, ELEMENT, frozenset(outputs(key)))
     return frozenset((holder,))
 
 
@@ -282,10 +258,10 @@ _KINDS: dict[type[ast.expr], Callable[..., Value]] = {
     ast.Tuple: _sequence,
     ast.Set: _sequence,
     ast.Dict: _dict,
-    ast.ListComp: _comprehension,
-    ast.SetComp: _comprehension,
-    ast.GeneratorExp: _comprehension,
-    ast.DictComp: _dict_comprehension,
+    ast.ListComp: comprehensions.sequence,
+    ast.SetComp: comprehensions.sequence,
+    ast.GeneratorExp: comprehensions.sequence,
+    ast.DictComp: comprehensions.mapping,
     ast.Lambda: _lambda,
     ast.JoinedStr: _formatted,
     ast.Await: _await,

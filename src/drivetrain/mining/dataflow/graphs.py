@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from drivetrain.mining import knowledge
 from drivetrain.mining.dataflow.contents import models
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import ModelToken, Value
+from drivetrain.mining.dataflow.values import CONTENT, Holder, ModelToken, Value
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.calls import Arguments
@@ -23,6 +23,9 @@ def call(kind: str, name: str, arguments: Arguments, node: ast.AST, frame: Frame
         model.library, model.loaded = "tensorflow", True
         for text in arguments.words():
             model.weights = model.weights or text
+        for holder in frame.graph:
+            if isinstance(holder, Holder):
+                machine.add(holder, CONTENT, frozenset((model,)))
         for session in machine.sessions.get(where, ()):
             if session.part_of is None:
                 session.part_of = model
@@ -30,7 +33,7 @@ def call(kind: str, name: str, arguments: Arguments, node: ast.AST, frame: Frame
             machine.graphs[where][model] = None
             machine.changed = True
         return frozenset((model,))
-    given = models(frozenset().union(*arguments.everything()), 2)
+    given = models(frozenset().union(frame.graph, *arguments.everything()), 2)
     if given:
         return frozenset(given)
     kept = _graphs(frame)

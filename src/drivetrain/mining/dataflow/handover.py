@@ -77,6 +77,12 @@ def written_by(name: str, arguments: Arguments, result: Value, frame: Frame) -> 
     _store(_keys(_texts(where), FILE), members(result), frame)
 
 
+def left_behind(texts: Iterable[Text], result: Iterable[Output], frame: Frame) -> None:
+    """A program that is started with names of files leaves what it puts out in those that nobody wrote before."""
+    stores = frame.machine.stores
+    _store([key for key in _keys(texts, FILE) if key not in stores], result, frame)
+
+
 def decorated(function: Function, decorator: ast.expr, frame: Frame) -> None:
     """A function that its decorator subscribes to a name hears what is sent under it."""
     if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
@@ -89,6 +95,21 @@ def decorated(function: Function, decorator: ast.expr, frame: Frame) -> None:
         calls.call_function(function, calls.Arguments([heard]), function.node, frame)
 
 
+def field_written(keys: Iterable[object], value: Value, frame: Frame) -> None:
+    """``row["raw_caption"] = caption``: a field of a record that came from outside, and goes there again."""
+    for key in keys:
+        if isinstance(key, str) and (field := names.field_name(key)):
+            _store([(FILE, field)], members(outputs(value)), frame)
+            frame.machine.writers.setdefault(field, set()).add(frame.module)
+
+
+def field_read(keys: Iterable[object], frame: Frame) -> Value:
+    """``row["raw_caption"]`` in another file than where the field of that name is written."""
+    fields = [field for key in keys if isinstance(key, str) and (field := names.field_name(key))]
+    writers = frame.machine.writers
+    return _read([(FILE, field) for field in fields if frame.module not in writers.get(field, ())], frame)
+
+
 def sent_away(arguments: Arguments, frame: Frame) -> Arguments:
     """The arguments of a function that runs elsewhere, as they arrive there."""
     there = [_through(value, QUEUE, "task", frame) for value in arguments.positional]
@@ -96,9 +117,18 @@ def sent_away(arguments: Arguments, frame: Frame) -> Arguments:
     return calls.Arguments(there, keywords, arguments.spread)
 
 
-def queued(holder: Holder, value: Value, frame: Frame) -> Value:
-    """Outputs that go through a queue say so."""
-    return _through(value, QUEUE, holder.kind, frame) if "Queue" in holder.kind or "Pipe" in holder.kind else value
+def queued(holder: Holder, value: Value, node: ast.AST, frame: Frame) -> Value:
+    """Outputs that go through a queue say so, also as parts of a tuple."""
+    if "Queue" not in holder.kind and "Pipe" not in holder.kind:
+        return value
+    found: set[Token] = set()
+    for token in value:
+        if isinstance(token, Holder) and token.kind == "tuple":
+            parts = tuple(_through(part, QUEUE, holder.kind, frame) for part in token.fields.values())
+            found |= frame.machine.packed(parts, node, frame)
+        else:
+            found |= _through(frozenset((token,)), QUEUE, holder.kind, frame)
+    return frozenset(found)
 
 
 def _through(value: Value, medium: str, via: str, frame: Frame) -> Value:
@@ -116,9 +146,12 @@ def _texts(values: Iterable[Value]) -> list[Text]:
 
 
 def _keys(texts: Iterable[Text], medium: str) -> list[Key]:
-    """The names in some strings: of a file, or of what stands in a queue or a store."""
-    sort = names.file_name if medium == FILE else names.key_name
-    return [(medium, key) for key in dict.fromkeys(sort(token.text) for token in texts) if key]
+    """The names in some strings: of a file or else its folder, or of what stands in a queue or a store."""
+    known = [token.text for token in texts]
+    if medium != FILE:
+        return [(medium, key) for key in dict.fromkeys(map(names.key_name, known)) if key]
+    found = [key for key in dict.fromkeys(map(names.file_name, known)) if key]
+    return [(FILE, key) for key in found or dict.fromkeys(map(names.folder_name, known)) if key]
 
 
 def _write(name: str, given: set[Output], texts: list[Text], frame: Frame) -> None:
@@ -145,6 +178,8 @@ def _asked(name: str, texts: list[Text], frame: Frame) -> Value:
     keys: list[Key] = []
     if name.lower().startswith(tuple(known["reading"])):
         keys += _keys(texts, FILE)
+    if name in ("get", "pop"):
+        keys += [(FILE, field) for token in texts if (field := names.field_name(token.text))]
     if name in known["receiving"]:
         keys += [*_keys(texts, QUEUE), *_keys(texts, REGISTRY)]
     if name in known["asking"]:
@@ -166,5 +201,9 @@ def _stored(medium: str, key: str, frame: Frame) -> Iterator[Value]:
         yield stores[medium, key]
     elif medium == FILE:
         for (other, name), value in stores.items():
-            if other == FILE and (name.endswith(("_" + key, "-" + key)) or key.endswith(("_" + name, "-" + name))):
+            if (
+                other == FILE
+                and key[-1] not in "/]"
+                and (name.endswith(("_" + key, "-" + key)) or key.endswith(("_" + name, "-" + name)))
+            ):
                 yield value

@@ -25,6 +25,7 @@ from drivetrain.mining.dataflow.values import (
     Text,
     Token,
     Value,
+    number_anew,
 )
 from drivetrain.mining.findings import MEMORY, Place
 from drivetrain.mining.limit import OutOfTime
@@ -55,6 +56,7 @@ class Frame:
     machine: Machine
     module: Module
     names: dict[str, Value]
+    parameters: frozenset[str] = frozenset()
     context: tuple[Token, ...] = ()  # what tells one use of a function from another: strings, instances, models
     arguments: tuple[Value, ...] = ()  # everything it was called with
     closure: tuple[dict[str, Value], ...] = ()
@@ -68,6 +70,7 @@ class Frame:
     generator: bool = False
     outer: frozenset[str] = frozenset()  # names declared global
     left: list[dict[str, Value]] = field(default_factory=list)  # variables where a loop was left or cut short
+    graph: Value = EMPTY  # the graph of TensorFlow that the present lines build
     again: bool = False  # the second pass through a loop
     flags: dict[str, bool] = field(default_factory=dict)  # variables that are only ever True or False
 
@@ -81,6 +84,7 @@ class Machine:
     """Everything that lives as long as the analysis of one repository."""
 
     def __init__(self, program: Program, seconds: float) -> None:
+        number_anew()
         self.program = program
         self.facts = Facts()
         self.round = 0
@@ -94,6 +98,7 @@ class Machine:
         self.functions: dict[ast.AST, Function] = {}
         self.classes: dict[ast.ClassDef, ClassInfo] = {}
         self.stores: dict[tuple[str, str], Value] = {}  # (medium, key) -> what was handed over under it
+        self.writers: dict[str, set[Module]] = {}  # field of a record -> who writes it
         self.entry = ""
         self.loss_through: dict[ModelToken, None] = {}
         self.graphs: dict[object, dict[ModelToken, None]] = {}

@@ -19,6 +19,29 @@ _SETTINGS = frozenset(
 )
 
 
+# Words of field names that mean the same in every program, and so tell nothing of who wrote them.
+_OF_ANY_PROGRAM = frozenset(
+    {
+        "id",
+        "ids",
+        "path",
+        "name",
+        "time",
+        "size",
+        "file",
+        "url",
+        "num",
+        "count",
+        "date",
+        "mask",
+        "key",
+        "index",
+        "shape",
+    }
+    | {"dict", "epoch", "step", "lr", "loss", "acc", "values", "type", "status", "batch", "train", "val", "test"}
+)
+
+
 @cache
 def file_name(text: str) -> str:
     """What tells a file from others in a path or a pattern of paths, ``"car.png"`` of ``"%s/%s_%dcar.png"``; or "".
@@ -32,6 +55,25 @@ def file_name(text: str) -> str:
     name = found[0].lstrip("_-. ").lower()
     stem = name.rpartition(".")[0]
     return name if len(re.findall("[a-z]", stem)) >= 2 else ""
+
+
+@cache
+def folder_name(text: str) -> str:
+    """The folder of files whose own names are unknown, ``"labelled_faces/"`` of ``"data/labelled_faces/*.npy"``; or "".
+
+    Only a name of several words says anything; folders called ``images`` or ``results`` are in every repository.
+    """
+    folder, slash, rest = _HOLE.split(text[-_LONGEST:].replace("\\", "/"))[0].rpartition("/")
+    name = folder.rpartition("/")[2].lower()
+    return f"{name}/" if slash and not rest and re.fullmatch(r"[a-z]\w*[-_ ]\w+", name) else ""
+
+
+@cache
+def field_name(text: str) -> str:
+    """The field of a record that is handed over in a file, ``"[raw_caption]"``; or "" if its name says too little."""
+    words = text.lower().split("_")
+    known = re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+", text[:_LONGEST])
+    return f"[{text}]" if known and len(text) > 8 and not _OF_ANY_PROGRAM & set(words) else ""
 
 
 @cache

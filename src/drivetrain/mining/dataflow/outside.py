@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from drivetrain.mining import knowledge
-from drivetrain.mining.dataflow import calls, classes, graphs, handover, learning, using
+from drivetrain.mining.dataflow import binding, calls, classes, commands, expressions, graphs, handover, learning, using
 from drivetrain.mining.dataflow.contents import models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
@@ -25,6 +26,7 @@ from drivetrain.mining.dataflow.values import (
     Value,
     Weights,
 )
+from drivetrain.mining.findings import MEMORY
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.calls import Arguments
@@ -34,6 +36,9 @@ def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     """Call something that a library defines."""
     role = knowledge.role(name)
     if role is None:
+        started = commands.call(arguments, node, frame) if name in knowledge.handover()["starting"] else None
+        if started is not None:
+            return started
         if knowledge.guess(name) and not _given(arguments):
             return _make(name, knowledge.Role(knowledge.LOADS), arguments, node, frame, certain=0.6)
         return unknown(name.rsplit(".", 1)[-1], arguments, node, frame, name)
@@ -74,7 +79,9 @@ def _make(name: str, role: knowledge.Role, arguments: Arguments, node: ast.AST, 
     given = _given(arguments)
     if not given and role.library == "keras" and name.endswith(".Model"):
         given = [
-            output.model for output in outputs(frozenset().union(*arguments.everything())) if isinstance(output, Output)
+            output.model
+            for output in outputs(frozenset().union(*arguments.everything()))
+            if isinstance(output, Output) and output.medium == MEMORY and output.model.library == "keras"
         ]
     if given and role.library in _JOINED:
         for one in given:
@@ -138,6 +145,33 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
         frame.machine.add(holder, CONTENT, met | _kept(values))
         return frozenset((holder,))
     return met
+
+
+def filled(method: ast.Attribute, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """Weights are loaded into a thing of unknown making: it is a model, unless somebody else hands it in."""
+    owner = method.value
+    known = not _made_here(owner, frame) or expressions.evaluate(owner, frame)
+    if known or _NO_MODEL.search(ast.unparse(owner)):
+        return unknown(method.attr, arguments, node, frame)
+    given = models(frozenset().union(*arguments.everything()), 2)
+    for model in given:
+        model.certain, model.loaded = 1.0, True
+    library = FILLING[method.attr]
+    role = knowledge.Role(knowledge.LOADS, library)
+    made: Value = frozenset(given) or _make(f"{library}.{method.attr}", role, arguments, node, frame, certain=1.0)
+    binding.assign(owner, made, frame)
+    return made
+
+
+def _made_here(owner: ast.expr, frame: Frame) -> bool:
+    """A variable that this code has given a value, or an attribute of the object that it is a method of."""
+    if isinstance(owner, ast.Name):
+        return owner.id in frame.names and owner.id not in frame.parameters
+    return isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name) and owner.value.id == "self"
+
+
+FILLING = {"load_state_dict": "torch", "load_weights": "keras"}
+_NO_MODEL = re.compile(r"\bself$|optim|sched|scaler|ema|sampler|loader|state|criterion|loss", re.IGNORECASE)
 
 
 def foreign(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:

@@ -12,6 +12,7 @@ from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import EMPTY, ClassToken, Function, Mixed, Output
+from drivetrain.mining.trees import walk
 
 
 def run_block(statements: Sequence[ast.stmt], frame: Frame) -> bool:
@@ -154,12 +155,18 @@ def _while(node: ast.While, frame: Frame) -> bool:
 
 
 def _with(node: ast.With | ast.AsyncWith, frame: Frame) -> bool:
+    graph = frame.graph
     for item in node.items:
         value = evaluate(item.context_expr, frame)
         entered = calls.enter(value, item.context_expr, frame)
         if item.optional_vars is not None:
             assign(item.optional_vars, entered, frame)
-    return run_block(node.body, frame)
+        opened = item.context_expr
+        if isinstance(opened, ast.Call) and isinstance(opened.func, ast.Attribute) and opened.func.attr == "as_default":
+            frame.graph = evaluate(opened.func.value, frame)
+    left = run_block(node.body, frame)
+    frame.graph = graph
+    return left
 
 
 def _try(node: ast.Try | ast.TryStar, frame: Frame) -> bool:
@@ -240,7 +247,7 @@ def _match(node: ast.Match, frame: Frame) -> bool:
         frame.names.clear()
         frame.names.update(before)
         frame.control = control | deciding
-        for part in ast.walk(case.pattern):
+        for part in walk(case.pattern):
             if isinstance(part, ast.MatchAs | ast.MatchStar) and part.name:
                 frame.names[part.name] = subject
         if not run_block(case.body, frame):

@@ -46,6 +46,10 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
             take_part(part, model)
         return me
     result = invoke(model, arguments.everything(), node, frame)
+    for key, value in arguments.keywords.items():
+        if key in known.finishing:  # synthesise(text, vocoder=other)
+            for other in models(value, 1):
+                result = invoke(other, [result], node, frame) if other is not model else result
     handover.written_by(name, arguments, result, frame)
     return result
 

@@ -1,23 +1,49 @@
 """An abstract value is a set of tokens: everything that a variable may hold, as far as models and their outputs go.
 
-Tokens are compared by identity, so that sets of them are quick to join. What can be changed after it was made (lists,
+Tokens are told apart by number, so that sets of them are quick to join. What can be changed after it was made (lists,
 dicts, instances, objects of libraries) is a token with fields, which only ever grow.
 """
 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+import itertools
+import threading
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.program import ClassInfo, Module
     from drivetrain.mining.findings import Place
 
 
-class Token:
-    """Something that a value may be."""
+AnyToken = TypeVar("AnyToken", bound="Token")
+
+
+class _Numbers(threading.local):
+    """Numbers for the tokens of one analysis; each thread has its own."""
+
+    left = itertools.count(1)
+
+
+_numbers = _Numbers()
+
+
+def number_anew() -> None:
+    """An analysis begins: its tokens are numbered from 1, whatever was analysed before."""
+    _numbers.left = itertools.count(1)
+
+
+class Token(float):
+    """Something that a value may be.
+
+    A token is a number of its own: a set of numbers has the same order in every run, so the same repository has the
+    same report; a set of objects that are told apart by their addresses has not. Floats are hashed in C.
+    """
 
     __slots__ = ()
+
+    def __new__(cls: type[AnyToken], *_: object) -> AnyToken:
+        return float.__new__(cls, next(_numbers.left))
 
 
 Value = frozenset[Token]
