@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
-import numpy as np
 import torch
 from rich.progress import track
 
 from benchmarks.curves import NoLater, calls_to, no_later
+from benchmarks.kept import Kept
 from benchmarks.paired import Outcome, report
 
 OURS = "differentiable(solve)"
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="two seeds, two epochs, the rates untuned")
     parser.add_argument("--seeds", type=int, default=10, help="paired seeds (10)")
     parser.add_argument("--epochs", type=int, default=10, help="passes over the training samples (10)")
+    parser.add_argument("--resume", action="store_true", help="go on with the trainings that a stopped run has kept")
     parser.add_argument("--only", help="contestants whose name holds this")
     options = parser.parse_args(arguments)
     seeds, epochs = (2, 2) if options.quick else (options.seeds, options.epochs)
@@ -37,32 +39,40 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         print(f"not measured: {error.name} is not installed (make bench)")
         return 0
-    met = True
+    met, kept = True, Kept("decisions", resume=options.resume)
     wanted = {name: train for name, train in contestants().items() if options.only is None or options.only in name}
     for title, problem in problems().items():
-        rates = dict.fromkeys(wanted, RATES[1]) if options.quick else tuned(wanted, problem, epochs)
+        rates = dict.fromkeys(wanted, RATES[1]) if options.quick else tuned(wanted, problem, title, epochs, kept)
         outcomes: dict[str, list[Outcome]] = {name: [] for name in wanted}
         for seed in track(range(seeds), title, disable=not sys.stdout.isatty()):
             instance = problem(seed)
             for name, train in wanted.items():
-                outcomes[name].append(train(instance, seed, epochs, rates[name]))
+                key = (title, name, seed, epochs, rates[name])
+                outcomes[name].append(kept.get(key, partial(train, instance, seed, epochs, rates[name])))
         print("learning rates, the best of three for each on other seeds:", rates)
         against = OURS if OURS in wanted else next(iter(wanted))
         report(title, "normalised regret", outcomes, [], against, {}, up=False)
         calls_to(TARGETS, "normalised regret", outcomes, up=False)
         met &= no_later([claim for claim in CLAIMS if {claim.ours, claim.peer} <= set(wanted)], outcomes, up=False)
-        print("not claimed, for what it is worth:")
-        no_later([claim for claim in AND_BESIDE if {claim.ours, claim.peer} <= set(wanted)], outcomes, up=False)
+        if beside := [claim for claim in AND_BESIDE if {claim.ours, claim.peer} <= set(wanted)]:
+            print("not claimed, for what it is worth:")
+            no_later(beside, outcomes, up=False)
     return 0 if met else 1
 
 
-def tuned(wanted: Mapping[str, Callable], problem: Callable, epochs: int) -> dict[str, float]:
+def tuned(wanted: Mapping[str, Callable], problem: Callable, title: str, epochs: int, kept: Kept) -> dict[str, float]:
     """For each contestant the rate with the least regret on validation samples; all try the same, on the same seeds."""
     best = {}
     for name, train in track(wanted.items(), "tuning", disable=not sys.stdout.isatty()):
-        regrets = {
-            rate: np.mean([train(problem(seed, True), seed, epochs, rate).quality for seed in TUNING]) for rate in RATES
-        }
+        regrets = {}
+        for rate in RATES:
+            found = [
+                kept.get(
+                    (title, "tuning", name, seed, epochs, rate), partial(train, problem(seed, True), seed, epochs, rate)
+                )
+                for seed in TUNING
+            ]
+            regrets[rate] = np.mean([outcome.quality for outcome in found])
         best[name] = min(regrets, key=regrets.__getitem__)
     return best
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from benchmarks.curves import Recorder, calls_to
+from benchmarks.kept import Kept
 from benchmarks.paired import NoWorse, Outcome, report
 from drivetrain import System, component, fit, system
 from drivetrain.gradients import AbstractEstimator, Expected, ScoreFunction, differentiable
@@ -34,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="two seeds and three epochs")
     parser.add_argument("--seeds", type=int, default=10, help="paired seeds (10)")
     parser.add_argument("--epochs", type=int, default=12, help="passes over the pairs (12)")
+    parser.add_argument("--resume", action="store_true", help="go on with the trainings that a stopped run has kept")
     parser.add_argument("--tune", action="store_true", help="compare ISED's learning rates on two other seeds, and end")
     parser.add_argument(
         "--ised", type=Path, help="the folder generation-pipeline of a checkout of github.com/alaiasolkobreslin/ISED"
@@ -56,10 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.tune:
         return tune(epochs)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in contestants}
+    kept = Kept("sum_of_digits", resume=options.resume)
     for seed in track(range(seeds), "seeds", disable=not sys.stdout.isatty()):
         pairs = Pairs(seed)
         for name, train in contestants.items():
-            outcomes[name].append(train(pairs, seed, epochs))
+            outcomes[name].append(kept.get((name, seed, epochs), partial(train, pairs, seed, epochs)))
     title = "Two digits from their sum"
     met = report(title, "accuracy of a digit", outcomes, CLAIMS, AUTOMATIC, not_measured)
     calls_to(TARGETS, "accuracy", outcomes)
