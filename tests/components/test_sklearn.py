@@ -22,7 +22,9 @@ from sklearn.ensemble import (  # noqa: E402
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessRegressor  # noqa: E402
 from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
+from sklearn.model_selection import KFold, cross_val_predict  # noqa: E402
 from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
 from sklearn.neural_network import MLPClassifier  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -34,7 +36,10 @@ from drivetrain.components.conformance import examine as examine_adapter  # noqa
 from drivetrain.components.sklearn import Estimator  # noqa: E402
 from drivetrain.components.sklearn_state import from_tensor, to_tensor  # noqa: E402
 from drivetrain.components.sklearn_targets import duplicated, on_the_simplex  # noqa: E402
+from drivetrain.components.sklearn_unseen import recall_unseen  # noqa: E402
 from drivetrain.errors import CheckpointError, ComponentError, DeclarationError, ShapeError  # noqa: E402
+from drivetrain.gradients import FiniteDifferences  # noqa: E402
+from drivetrain.gradients.through import InputGradient  # noqa: E402
 from drivetrain.training import (  # noqa: E402
     AlternatingEndLoss,
     FederatedMerge,
@@ -154,8 +159,12 @@ def chain(estimator: Any) -> System:
     return reader
 
 
+SLOW = ("boosted trees",)
+KINDS = [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in CLASSIFIERS]
+
+
 @pytest.mark.parametrize("pattern", ["individual", "partial", "simultaneous", "alternating"])
-@pytest.mark.parametrize("kind", CLASSIFIERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_estimator_passes_the_exam_of_every_pattern(kind: str, pattern: str) -> None:
     estimator = clone(CLASSIFIERS[kind]).fit(X.numpy(), STATES.numpy())
     examine(chain(estimator), DATA, pattern_for(estimator, pattern))
@@ -188,6 +197,7 @@ def fork(trunk: Any) -> System:
 BRANCHES = {"word": F.cross_entropy, "sign": F.cross_entropy}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", [MergedLoss(BRANCHES), FederatedMerge(BRANCHES, rounds=2)], ids=lambda p: p.name)
 @pytest.mark.parametrize("kind", ["forest", "linear model", "kernel machine by pairs"])
 def test_a_trunk_of_scikit_learn_learns_by_the_patterns_of_forks(kind: str, pattern: Any) -> None:
@@ -275,3 +285,113 @@ def test_soft_targets_keep_every_class() -> None:
     assert set(classes) == {0, 1, 2}
     assert weights[(rows == 0) & (classes == 0)] == pytest.approx(0.7)
     assert not ((rows == 1) & (classes == 1)).any()
+
+
+def through(estimator: Any, seed: int = 0) -> System:
+    """A torch model before an estimator, and one behind it; the estimator knows what the first answers at the start."""
+    torch.manual_seed(seed)
+    encoder = component("encoder", nn.Linear(5, 4).double(), "image -> code")
+    inner = estimator.estimator if isinstance(estimator, Estimator) else estimator
+    inner.fit(encoder(X).detach().numpy(), STATES.numpy())
+    light = component("light", estimator, "code -> state")
+    head = component("head", nn.Linear(3, 2).double(), "state -> word")
+
+    @system
+    def reader(image):
+        return head(light(encoder(image)))
+
+    return reader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pattern", [SimultaneousEndLoss(F.cross_entropy), AlternatingEndLoss(F.cross_entropy)])
+@pytest.mark.parametrize("unseen", [False, True])
+def test_a_torch_model_before_a_forest_passes_the_exam_of_patterns(pattern: Any, unseen: bool) -> None:
+    examine(through(Estimator(RandomForestClassifier(10, random_state=0), unseen=unseen)), DATA, pattern)
+
+
+def test_simultaneous_end_loss_trains_a_torch_model_through_a_forest_and_says_by_what() -> None:
+    signal = torch.randn(160, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    level = 2 * signal[:, 0] + signal[:, 1]
+    forest = RandomForestRegressor(20, random_state=0).fit(signal.numpy(), level.numpy())
+    turned = nn.Linear(3, 3).double()
+    nn.init.zeros_(turned.bias)
+    turned.weight.data = torch.eye(3).double().roll(1, 0)  # hands the forest each number in the place of another
+    encoder, sensor = component("encoder", turned, "signal -> code"), component("sensor", forest, "code -> level")
+
+    @system
+    def station(signal):
+        return sensor(encoder(signal))
+
+    data = {"signal": signal, "level": level}
+    start = F.mse_loss(station(signal), level).item()
+
+    def adam(weights: Any) -> Any:
+        return torch.optim.Adam(weights, 0.05)
+
+    report = fit(station, data, SimultaneousEndLoss(F.mse_loss), epochs=6, seed=0, optimizer=adam)
+    assert F.mse_loss(station(signal), level).item() < 0.5 * start
+    assert report.updates == {"encoder": 30, "sensor": 6}
+    assert turned.weight[0, 0] > 0.2  # it was zero: the forest's first number has begun to come from the first signal
+    assert "The gradient through 'sensor', which is fitted, was estimated (Perturbed)" in " ".join(report.notes)
+    assert sensor.module.way_back is None
+
+
+def test_the_estimate_before_a_smooth_estimator_is_its_gradient() -> None:
+    smooth = GaussianProcessRegressor(alpha=0.1).fit(X.numpy(), X[:, 0].numpy())
+    level = component("level", Estimator(smooth, upstream=FiniteDifferences()), "image -> level")
+    level.module.way_back = InputGradient("level", level.module.upstream)
+    image = X[:6].clone().requires_grad_()
+    (level(image) ** 2).sum().backward()
+    for row, column in ((0, 0), (3, 2), (5, 4)):
+        step = torch.zeros_like(X[:6])
+        step[row, column] = 1e-5
+        change = (level(X[:6] + step) ** 2).sum() - (level(X[:6] - step) ** 2).sum()
+        assert image.grad is not None
+        assert float(image.grad[row, column]) == pytest.approx(change.item() / 2e-5, abs=1e-4)
+
+
+def test_outside_of_training_a_missing_way_back_says_what_to_do() -> None:
+    reader = through(RandomForestClassifier(5, random_state=0))
+    with pytest.raises(ComponentError, match="RandomForestClassifier has no gradient for the models before it"):
+        reader(X).sum().backward()
+
+
+def test_an_end_loss_on_classes_is_refused_before_data_is_touched() -> None:
+    reader = through(Estimator(RandomForestClassifier(5), output="predict"))
+    with pytest.raises(DeclarationError, match=r"'light' cannot learn from it: .*let it answer predict_proba"):
+        fit(reader, {}, PartialEndLoss("light", F.cross_entropy), epochs=1)
+    with pytest.raises(DeclarationError, match=r"upstream is a gradient estimator such as Perturbed"):
+        Estimator(Ridge(), upstream="perturbed")
+
+
+def test_unseen_answers_of_a_forest_are_its_own_out_of_bag_estimates() -> None:
+    forest = RandomForestClassifier(30, random_state=0, oob_score=True)
+    component("light", Estimator(forest, unseen=True), "image -> state").module.fit_truth(X.numpy(), STATES.numpy())
+    assert np.allclose(forest.unseen_outputs_, forest.oob_decision_function_)
+    level = RandomForestRegressor(30, random_state=0, oob_score=True)
+    component("level", Estimator(level, unseen=True), "image -> level").module.fit_truth(X.numpy(), X[:, 0].numpy())
+    assert np.allclose(level.unseen_outputs_, level.oob_prediction_)
+
+
+def test_unseen_answers_of_anything_else_are_cross_fitted() -> None:
+    near = KNeighborsClassifier()
+    component("light", Estimator(near, unseen=True), "image -> state").module.fit_truth(X.numpy(), STATES.numpy())
+    folds = KFold(5, shuffle=True, random_state=0)
+    expected = cross_val_predict(near, X.numpy(), STATES.numpy(), cv=folds, method="predict_proba")
+    assert np.allclose(near.unseen_outputs_, expected)
+    shuffled = X.numpy()[::-1]
+    assert np.allclose(recall_unseen(near, shuffled, near.predict_proba(shuffled)), expected[::-1])
+    strange = X.numpy() + 1
+    assert np.allclose(recall_unseen(near, strange, near.predict_proba(strange)), near.predict_proba(strange))
+
+
+def test_rows_with_soft_targets_are_left_out_whole() -> None:
+    forest = RandomForestClassifier(40, random_state=0).fit(X.numpy(), STATES.numpy())
+    light = component("light", Estimator(forest, unseen=True), "image -> state").module
+    light.fit_moved(X.numpy(), np.full((48, 3), 1 / 3), np.zeros((48, 3)))
+    tree, drawn = forest.estimators_[0], forest.estimators_samples_[0]
+    assert len(forest.unseen_outputs_) == 48
+    assert drawn.max() >= 48  # each row stands there once for each of its classes
+    assert tree.predict_proba(X.numpy()).max() == 1
+    assert forest.unseen_outputs_.max() < 1

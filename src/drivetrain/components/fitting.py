@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 Array = npt.NDArray[Any]
 Columns = tuple[Array, ...]
 """Arrays with one row per example: features and what they teach."""
+
+WayBack = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
+"""``way_back(function, inputs, outputs, cotangent)``: the estimated gradient at the inputs of a model that has none."""
 
 
 @dataclass
@@ -42,6 +45,8 @@ class FittingModule(nn.Module):
             for this model what they mean for every other; its number is never used.
         pulls: what the runs since the last update heard back.
         shown: examples with their own truth since the last update.
+        way_back: estimates the gradient for what lies before the model; training hands one over while it runs.
+        upstream: how it is to be estimated, an estimator of ``drivetrain.gradients``; None: the usual one.
     """
 
     grows = True  # its state changes its shapes when it is fitted
@@ -51,6 +56,8 @@ class FittingModule(nn.Module):
         self.asked = nn.Parameter(torch.zeros(()))
         self.pulls: list[Pull] = []
         self.shown: list[Columns] = []
+        self.way_back: WayBack | None = None
+        self.upstream: Any = None
 
     @property
     @abstractmethod
@@ -61,6 +68,11 @@ class FittingModule(nn.Module):
     @abstractmethod
     def has_gradient(self) -> bool:
         """Whether its weights have an exact gradient, so that an optimizer of torch steps them for the end loss."""
+
+    @property
+    def cannot_follow(self) -> str:
+        """Why it could never learn from an end loss, in words; empty where it can."""
+        return ""
 
     @property
     def step_size(self) -> float:

@@ -18,6 +18,7 @@ from drivetrain.components.sklearn_merging import merged
 from drivetrain.components.sklearn_state import from_tensor, let_go_of_the_generator, to_tensor
 from drivetrain.components.sklearn_table import Table
 from drivetrain.components.sklearn_targets import fit_moved, labels
+from drivetrain.components.sklearn_unseen import Fitted, recall_unseen, remember_unseen
 from drivetrain.errors import ComponentError, DeclarationError, listed
 
 OUTPUTS = ("predict_proba", "decision_function", "predict", "transform")
@@ -33,9 +34,22 @@ class Estimator:
         step: how far one fit follows the end loss where there is no exact gradient: the root mean square of the moves,
             in probability for classifiers and in standard deviations of the output for regressors.
         exact: whether weights that have an exact gradient are stepped by it; False refits these too.
+        unseen: whether a refit follows the gradient at what the estimator would answer for rows that it had not seen,
+            out of bag or cross-fitted, in place of what it answers for rows that it was fitted to.
+        upstream: how the gradient for what lies before is estimated where there is no exact one, such as
+            ``Perturbed(samples=32)`` of ``drivetrain.gradients``; None: ``Perturbed()``.
     """
 
-    def __init__(self, estimator: Any, *, output: str | None = None, step: float = 0.5, exact: bool = True) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        output: str | None = None,
+        step: float = 0.5,
+        exact: bool = True,
+        unseen: bool = False,
+        upstream: Any = None,
+    ) -> None:
         if not isinstance(estimator, BaseEstimator):
             raise DeclarationError(
                 f"Estimator takes a scikit-learn estimator, an instance such as RandomForestClassifier(), found "
@@ -52,7 +66,13 @@ class Estimator:
             )
         if not step > 0:
             raise DeclarationError(f"Estimator: step is a positive number, found {step!r}")
+        if upstream is not None and not hasattr(upstream, "pull_back"):
+            raise DeclarationError(
+                f"Estimator: upstream is a gradient estimator such as Perturbed(samples=32) of drivetrain.gradients, "
+                f"found {upstream!r}"
+            )
         self.estimator, self.output, self.step, self.exact = estimator, output, step, exact
+        self.unseen, self.upstream = unseen, upstream
 
 
 class EstimatorModule(FittingModule):
@@ -64,7 +84,7 @@ class EstimatorModule(FittingModule):
 
     def __init__(self, wrapped: Estimator) -> None:
         super().__init__()
-        self.wrapped = wrapped
+        self.wrapped, self.upstream = wrapped, wrapped.upstream
         if wrapped.output == "transform":  # it has no truth of its own, so that it is no model
             del self.asked
             self.asked = torch.zeros(())  # type: ignore[assignment]
@@ -132,11 +152,10 @@ class EstimatorModule(FittingModule):
 
     def fit_truth(self, features: Array, truth: Array) -> None:
         self.estimator.fit(features, truth)
-        self._read()
+        self._learned(Fitted(features, np.arange(len(features)), truth))
 
     def fit_moved(self, features: Array, outputs: Array, moves: Array) -> None:
-        fit_moved(self.estimator, self.wrapped.output, features, outputs, moves)
-        self._read()
+        self._learned(fit_moved(self.estimator, self.wrapped.output, features, outputs, moves))
 
     def merge(self, others: list[FittingModule]) -> None:
         for other in others:
@@ -154,6 +173,11 @@ class EstimatorModule(FittingModule):
         """Make the user's own object what was stored."""
         if self._stored is None or not torch.equal(state, self._stored):
             self._become(from_tensor(state, self.estimator))
+
+    def _learned(self, fitted: Fitted) -> None:
+        if self.wrapped.unseen:
+            remember_unseen(self.estimator, self.wrapped.output, fitted)
+        self._read()
 
     def _become(self, other: Any) -> None:
         self.estimator.__dict__.clear()
@@ -206,16 +230,28 @@ class EstimatorModule(FittingModule):
             )
         return torch.from_numpy(np.array(answer))
 
-    def _refuse_classes(self) -> None:
-        output = self.wrapped.output
-        if output == "transform" or (output == "predict" and is_classifier(self.estimator)):
+    @property
+    def cannot_follow(self) -> str:
+        if self.wrapped.output != "predict" or not is_classifier(self.estimator):
+            return ""
+        smooth = listed(name for name in OUTPUTS[:2] if hasattr(self.estimator, name))
+        name = type(self.estimator).__name__
+        cure = f"let it answer {smooth}: Estimator({name}(...), output=...)" if smooth else "it answers nothing else"
+        return f"{name}.predict answers classes, which have no gradient; {cure}"
+
+    def pull_back(self, x: Tensor, answer: Tensor, cotangent: Tensor) -> Tensor:
+        """The gradient for what lies before, where there is no formula.
+
+        Raises:
+            ComponentError: nobody estimates it.
+        """
+        if self.way_back is None:
             raise ComponentError(
-                f"{type(self.estimator).__name__}.{output} has no gradient and cannot learn from the end loss; it can "
-                f"learn by {listed(n for n in OUTPUTS[:2] if hasattr(self.estimator, n))}: Estimator(..., output=...)"
-                if output == "predict"
-                else f"{type(self.estimator).__name__} has no truth of its own to move; freeze it: "
-                f"requires_grad_(False), or put it into a pipeline with the model behind it"
+                f"{type(self.estimator).__name__} has no gradient for the models before it. fit estimates one by "
+                f"moving its inputs; outside of it, freeze what lies before, requires_grad_(False), or run under "
+                f"torch.no_grad()"
             )
+        return self.way_back(lambda moved: self._answer(moved).double(), x, answer, cotangent)
 
     def __getstate__(self) -> dict[str, Any]:
         self.hand_back()
@@ -238,15 +274,18 @@ class _Heard(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, module: EstimatorModule, x: Tensor, asked: Tensor) -> Tensor:
         answer = module._answer(x).double()
-        ctx.module, ctx.pull = module, Pull(x.detach().numpy(), answer.numpy(), np.zeros(answer.shape))
-        return answer
+        ctx.module, ctx.x, ctx.answer = module, x.detach(), answer
+        if ctx.needs_input_grad[2] and module.wrapped.unseen:
+            answer = torch.from_numpy(recall_unseen(module.estimator, x.detach().numpy(), answer.numpy()))
+        ctx.pull = Pull(x.detach().numpy(), answer.numpy(), np.zeros(answer.shape))
+        return answer.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> Any:
         if ctx.needs_input_grad[2]:
-            ctx.module._refuse_classes()
             ctx.pull.gradient += len(cotangent) * cotangent.numpy()  # of a sample, where the loss is a mean of samples
             if not any(pull is ctx.pull for pull in ctx.module.pulls):
                 ctx.module.pulls.append(ctx.pull)
-        return None, None, torch.zeros(()) if ctx.needs_input_grad[2] else None
+        back = ctx.module.pull_back(ctx.x, ctx.answer, cotangent) if ctx.needs_input_grad[1] else None
+        return None, back, torch.zeros(()) if ctx.needs_input_grad[2] else None

@@ -11,6 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import Tensor
 
 from drivetrain.components.sklearn_table import Table
+from drivetrain.components.sklearn_unseen import Fitted
 from drivetrain.errors import ShapeError
 from drivetrain.graph.execution import describe
 
@@ -22,8 +23,8 @@ STAGES = 10
 """Stages that a boosted model adds in one fit; at the usual learning rate of 0.1 they go two thirds of the way."""
 
 
-def fit_moved(estimator: Any, output: str, features: Array, outputs: Array, moves: Array) -> None:
-    """Fit an estimator to its own outputs, moved along the negative gradient of the end loss.
+def fit_moved(estimator: Any, output: str, features: Array, outputs: Array, moves: Array) -> Fitted:
+    """Fit an estimator to its own outputs, moved along the negative gradient of the end loss; answers to what.
 
     One step of gradient descent in the space of functions, projected onto what the estimator can be: the moved outputs
     are the targets of Lee et al. 2015 ("Difference target propagation": the local target of the last layer is
@@ -33,19 +34,24 @@ def fit_moved(estimator: Any, output: str, features: Array, outputs: Array, move
     probabilities in probability and back to the nearest distribution (Duchi et al. 2008); margins are moved, and their
     softmax or sigmoid is the distribution.
     """
+    fitted = Fitted(features, *targets_of(estimator, output, outputs, moves))
+    _fit(estimator, features[fitted.rows], fitted.targets, fitted.weights)
+    return fitted
+
+
+def targets_of(estimator: Any, output: str, outputs: Array, moves: Array) -> tuple[Array, Array, Array | None]:
+    """Which rows an estimator is fitted to, with which targets and weights."""
+    rows = np.arange(len(outputs))
     if not is_classifier(estimator):
         spread = outputs.std(axis=0)
-        targets = outputs + moves * np.where(spread > 0, spread, 1.0)
-        _fit(estimator, features, targets, None)
-        return
+        return rows, outputs + moves * np.where(spread > 0, spread, 1.0), None
     shares = distributions(outputs, moves, output)
     if has_fit_parameter(_final(estimator), "sample_weight"):
         rows, classes, weights = duplicated(shares)
-        _fit(estimator, features[rows], estimator.classes_[classes], weights)
-    else:  # what knows no weights learns the likeliest class
-        likeliest = shares.argmax(axis=1)
-        likeliest[shares.argmax(axis=0)] = np.arange(shares.shape[1])
-        _fit(estimator, features, estimator.classes_[likeliest], None)
+        return rows, estimator.classes_[classes], weights
+    likeliest = shares.argmax(axis=1)  # what knows no weights learns the likeliest class
+    likeliest[shares.argmax(axis=0)] = np.arange(shares.shape[1])
+    return rows, estimator.classes_[likeliest], None
 
 
 def distributions(outputs: Array, moves: Array, output: str) -> Array:

@@ -36,6 +36,7 @@ from drivetrain.training.settings import (
     epochs_of,
 )
 from drivetrain.training.stages import stages_of
+from drivetrain.training.ways_back import check_end_losses
 
 
 def fit(
@@ -105,6 +106,7 @@ def fit(
     patterns = stages_of(pattern)
     check_perturbations(patterns)
     tracks = [each.tracks(system) for each in patterns]
+    check_end_losses(system, tracks)
     if validation is None and (needing := [each.needs_validation for each in patterns if each.needs_validation]):
         raise DeclarationError(f"{needing[0]} is decided on validation data; give validation=")
     metrics = {} if metric is None else metrics_by_edge(system, metric)

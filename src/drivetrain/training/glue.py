@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drivetrain.gradients.base import DifferentiableComponent
 from drivetrain.graph import System
+from drivetrain.training.ways_back import ways_back
 
 MANY = 0.5
 """The share of samples without any gradient from which on a repair is named."""
@@ -16,6 +17,12 @@ def glue_words(system: System) -> tuple[str, ...]:
         if isinstance(module, DifferentiableComponent) and module.noticed is not None:
             found, method = module.noticed, type(module.method).__name__
             words.append(f"The gradient through '{module.name}' was estimated ({method}): {found}." + _advice(module))
+    for way in ways_back(system):
+        if way.noticed is not None:
+            method = type(way.method).__name__
+            words.append(
+                f"The gradient through '{way.name}', which is fitted, was estimated ({method}): {way.noticed}."
+            )
     return tuple(words)
 
 

@@ -23,6 +23,7 @@ from drivetrain.training.merged_branches import merged_branches
 from drivetrain.training.observing import Observed, Observer
 from drivetrain.training.run import Run
 from drivetrain.training.stage import Stage
+from drivetrain.training.ways_back import close_ways_back, open_ways_back
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
@@ -43,6 +44,7 @@ class Session:
         self.steps = hooks(run.settings.callbacks, "step")
         self._flags = [(module, module.training) for module in run.system.modules()]
         self._saved = time.perf_counter()
+        open_ways_back(run.system)
 
     def train(self, started: float) -> FitReport:
         """Train through all stages, or what is left of them."""
@@ -71,6 +73,7 @@ class Session:
             self.stage.let_go()
         for module, flag in self._flags:
             module.training = flag
+        close_ways_back(self.system)
         hand_back(self.system)
 
     def _run_stage(
