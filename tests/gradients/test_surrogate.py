@@ -113,6 +113,22 @@ def test_answers_that_are_no_numbers_are_left_out() -> None:
     assert x.grad.isfinite().all()
 
 
+def test_what_it_remembers_of_large_inputs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivetrain.gradients.surrogate.NUMBERS", 1000)
+    wrapped = differentiable(component("mean", lambda x: x.mean(-1).round(), "x -> y"), Surrogate())
+    for _ in range(5):
+        wrapped(torch.randn(8, 49, requires_grad=True)).sum().backward()
+    given, told = wrapped.memory.content["surrogate"]["examples"]
+    assert (tuple(given.shape), tuple(told.shape)) == ((20, 49), (20, 1))
+
+
+def test_inputs_of_another_size_are_refused_with_what_to_do() -> None:
+    wrapped = differentiable(component("mean", lambda x: x.mean(-1).round(), "x -> y"), Surrogate())
+    wrapped(torch.randn(8, 5, requires_grad=True)).sum().backward()
+    with pytest.raises(ComponentError, match=r"surrogate of 'mean' has learned from 5 numbers in and 1 out.*finds 6"):
+        wrapped(torch.randn(8, 6, requires_grad=True)).sum().backward()
+
+
 def test_code_without_samples_is_refused_with_what_to_write() -> None:
     whole = differentiable(component("whole", lambda x: x.sum(), "x -> y"), Surrogate())
     with pytest.raises(ComponentError, match=r"answers for one sample.*Perturbed\(independent=False\)"):

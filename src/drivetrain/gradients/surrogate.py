@@ -16,6 +16,8 @@ from drivetrain.gradients.perturbation import refuse_mixing, spread
 
 BATCH = 256
 """Examples in one update, at most."""
+NUMBERS = 1 << 22
+"""Numbers that are remembered in all, at most (16 MiB): of large inputs fewer examples, but always a batch."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Surrogate(AbstractEstimator):
         width: units in each of the two hidden layers.
         rate: Adam's learning rate.
         updates: steps of Adam a pass; a hundred times as many in the first.
-        keep: examples that are remembered, the newest.
+        keep: examples that are remembered, the newest; fewer where inputs are large.
         scale: the inputs' scale in their own unit; by default the spread of each feature in the batch.
     """
 
@@ -61,8 +63,7 @@ class Surrogate(AbstractEstimator):
             noise = [torch.randn(x.shape, dtype=x.dtype, device=x.device) for x in call.inputs]
             moved = tuple(x + c * z for x, c, z in zip(call.inputs, steps, noise, strict=True))
             fresh.append(_example(call, moved, call.function(moved)))
-        earlier = known.get("examples", [value[:0] for value in fresh[0]])
-        given, told = (torch.cat([old, *new])[-self.keep :] for old, *new in zip(earlier, *fresh, strict=True))
+        given, told = self._remembered(call, known, fresh)
         inputs = tuple(value.detach().requires_grad_() for value in call.inputs)
         with torch.enable_grad():
             network = _Network.of(known, given, told, self)
@@ -72,6 +73,20 @@ class Surrogate(AbstractEstimator):
             gradients = torch.autograd.grad(answer, inputs, wanted.to(answer.dtype))
         call.memory["surrogate"] = {"examples": (given, told), **network.state()}
         return gradients
+
+    def _remembered(self, call: Call, known: dict[str, Any], fresh: list[Tensors]) -> Tensors:
+        """What was seen before and now, the newest: inputs [examples, numbers] and answers [examples, numbers]."""
+        earlier = known.get("examples", [value[:0] for value in fresh[0]])
+        before, now = ([value.shape[1] for value in values] for values in (earlier, fresh[0]))
+        if before != now:
+            raise ComponentError(
+                f"the surrogate of '{call.component}' has learned from {before[0]} numbers in and {before[1]} out of a "
+                f"sample, and finds {now[0]} and {now[1]}; it imitates code of one size. Bring the inputs to one size "
+                f"before it, or use an estimator that learns nothing: Perturbed()"
+            )
+        keep = max(min(self.keep, NUMBERS // max(sum(now), 1)), len(fresh) * len(fresh[0][0]))
+        given, told = (torch.cat([old, *new])[-keep:] for old, *new in zip(earlier, *fresh, strict=True))
+        return given, told
 
     def calls(self, n_inputs: int) -> int:
         """One for each moved input."""
