@@ -57,6 +57,6 @@ def trial_row(trial: Trial) -> Row:
 
 
 def trials(systems: Iterable[str], arms: Iterable[str], seeds: int, epochs: int) -> list[Trial]:
-    """All trials; the arms of one system and seed follow each other."""
-    arms = list(arms)
-    return [Trial(system, arm, seed, epochs) for system in systems for seed in range(seeds) for arm in arms]
+    """All trials, seed by seed, so that a run that was cut short has whole seeds; a system's arms follow each other."""
+    systems, arms = list(systems), list(arms)
+    return [Trial(system, arm, seed, epochs) for seed in range(seeds) for system in systems for arm in arms]

@@ -78,7 +78,9 @@ def test_the_gap_of_the_whole_is_that_of_trunk_and_branches_and_grows_where_pict
 def test_losing_a_branch_is_told_or_forbidden() -> None:
     rows = {row["way"]: row for row in retraining.retrained(1, 4)}
     assert set(rows) == set(retraining.WAYS)
-    assert rows["trunk and reader"]["told"]
+    assert rows["trunk and reader, digits measured"]["told"] == "called unknown"
+    assert rows["trunk and reader, both measured"]["told"] in {"named worse", "with numbers, unclear"}
+    assert rows["trunk and reader, both measured"]["change"]["digit"] > 0.1
     assert rows["reader alone"]["change"]["side"] == 0
     assert rows[f"trunk and reader, protect={retraining.MARGIN}"]["lost"] <= retraining.MARGIN
     assert set(rows["reader alone"]["change"]) == set(SCORES)

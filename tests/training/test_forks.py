@@ -293,6 +293,16 @@ def test_the_report_tells_each_branch_with_and_without_a_refit() -> None:
     assert "after its refit" in str(later)
 
 
+def test_a_merge_that_is_worse_than_the_start_is_told_as_one_that_was_not_kept() -> None:
+    net = fork()
+    train(net, MergedLoss(BOTH), epochs=60, validation=data())
+    nothing = FederatedMerge(BOTH, merge=lambda chains: {name: 0 * value for name, value in chains[0].items()})
+    report = train(net, nothing, epochs=1, validation=data())
+    assert set(report.kept[0].values()) == {0}
+    assert not any(branch.kept for branch in report.branches.values())
+    assert "on the merged trunk, which was not kept" in report.verdict
+
+
 def test_a_stage_that_trains_the_trunk_on_is_no_refit() -> None:
     then = Stages(FederatedMerge(BOTH), SimultaneousEndLoss(BOTH))
     report = train(fork(), then, epochs=(3, 3), validation=data())
