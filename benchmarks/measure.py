@@ -58,19 +58,24 @@ class Comparison:
         return Ratio(contestant, against, float(np.median(ratios)), float(low), float(high), len(ratios))
 
 
-def in_turns(contestants: Mapping[str, Callable[[], object]], rounds: int, calls: int) -> dict[str, list[float]]:
+def in_turns(
+    contestants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    calls: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Seconds a call, one value a round: each round times `calls` calls of every contestant, in a new random order."""
     random = np.random.default_rng(0)
     names = list(contestants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
-        _seconds_per_call(contestants[name], calls)  # warm up: caches, allocators, lazy imports
+        _seconds_per_call(contestants[name], calls, clock)  # warm up: caches, allocators, lazy imports
     gc.collect()
     gc.disable()  # a collection in one contestant's time would be paid for garbage of another
     try:
         for _ in track(range(rounds), "taking turns", transient=True, disable=not sys.stdout.isatty()):
             for index in random.permutation(len(names)):
-                seconds[names[index]].append(_seconds_per_call(contestants[names[index]], calls))
+                seconds[names[index]].append(_seconds_per_call(contestants[names[index]], calls, clock))
     finally:
         gc.enable()
     return seconds
@@ -103,11 +108,11 @@ def absent_or(contestant: Callable[[], Callable[[], object]], not_measured: dict
         return {}
 
 
-def _seconds_per_call(call: Callable[[], object], calls: int) -> float:
-    begin = time.perf_counter()
+def _seconds_per_call(call: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:
+    begin = clock()
     for _ in range(calls):
         call()
-    return (time.perf_counter() - begin) / calls
+    return (clock() - begin) / calls
 
 
 def _verdict(claim: Claim, comparison: Comparison, console: Console) -> bool:

@@ -36,7 +36,10 @@ class MlflowRuns:
                 if isinstance(connection, sqlite3.Connection) and _file_of(connection) == str(path):
                     connection.execute("PRAGMA synchronous = NORMAL")
 
-        self.client: Any = MlflowClient(tracking_uri=f"sqlite:///{path}")
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{path}")
+        self.client: Any = MlflowClient()
         self.experiment = self.client.create_experiment("race-car")
         self.models = [
             [
@@ -59,6 +62,12 @@ class MlflowRuns:
             run, metrics=[Metric(name, each, 0, 0) for name, each in found.items()], tags=[RunTag("glue", "g" * 64)]
         )
         self.client.set_terminated(run)
+
+    def table(self) -> Any:
+        """All of them as most programs ask for them: a table of pandas."""
+        import mlflow
+
+        return mlflow.search_runs([self.experiment], max_results=50_000)
 
     def matrix(self) -> list[tuple[list[str], float]]:
         """All of them: the models of each and its value."""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def fitted(epochs: int, store: Path) -> tuple[float, float, float]:
 def cpu_seconds() -> float:
     """Of this process and of those that it started, such as git; what other programs do does not count."""
     spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
+    return time.process_time() + spent.children_user + spent.children_system
 
 
 if __name__ == "__main__":

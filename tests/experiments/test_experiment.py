@@ -105,6 +105,7 @@ def test_a_store_that_cannot_be_written_for_a_while_costs_a_warning_and_no_measu
         measure(key, values)
 
     monkeypatch.setattr(experiment.store.runs, "measure", full)
+    monkeypatch.setattr("drivetrain.experiments.recorder.EVERY", 0.0)
     with pytest.warns(UserWarning, match="measurements wait in memory.*the disk is full"):
         with experiment.run(car.system) as run:
             fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=4, batch_size=8, callbacks=[run])

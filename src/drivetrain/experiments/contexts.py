@@ -103,22 +103,27 @@ class Contexts:
             select(context_data.c.context_id, data_sets.c.digest, context_data.c.use)
             .select_from(context_data.join(data_sets).join(contexts).join(runs)).order_by(data_sets.c.id)
         )  # fmt: skip
+        if run is not None:
+            query, read = query.where(runs.c.key == run), read.where(runs.c.key == run)
+        if trained is not None:
+            of = (
+                select(context_members.c.context_id).join(component_versions)
+                .where(component_versions.c.digest == trained, context_members.c.role == "trained")
+            )  # fmt: skip
+            query, read = query.where(contexts.c.id.in_(of)), read.where(contexts.c.id.in_(of))
         with self.database.read() as connection:
-            rows = connection.execute(query if run is None else query.where(runs.c.key == run)).all()
-            used = connection.execute(read if run is None else read.where(runs.c.key == run)).all()
+            rows = connection.execute(query).all()
+            used = connection.execute(read).all()
         data: dict[int, list[tuple[str, str]]] = {}
         for context_id, digest, use in used:
             data.setdefault(context_id, []).append((digest, use))
         members: dict[tuple[Any, ...], list[Member]] = {}
         for *context, slot, role, component in rows:
             members.setdefault(tuple(context), []).append(Member(slot, role, component))
-        found = [
+        return [
             Context(key, stage, track, pattern, inputs, tuple(those), tuple(data.get(number, ())))
             for (number, key, stage, track, pattern, inputs), those in members.items()
         ]
-        if trained is None:
-            return found
-        return [each for each in found if any(m.component == trained and m.role == "trained" for m in each.members)]
 
     def partners(self, component: str) -> list[tuple[Context, Member, str]]:
         """In whose context a version (a digest) was trained: the context, the other, and the other's role.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from typing import Any
@@ -10,6 +11,7 @@ from drivetrain.experiments.runs import RunRecord
 from drivetrain.experiments.store import Store
 from drivetrain.report import plain
 
+CURVE = 100  # points of a curve that MLflow is shown; the store has all of them
 BATCH = 1000  # metrics a call; single calls are forty times slower
 
 
@@ -50,7 +52,7 @@ def _mirror(store: Store, key: str, where: str) -> str:
         experiment, start_time=int(run.started * 1000), tags=_tags(run),
         run_name=f"{run.system} {run.result}: {run.pattern}"[:250],
     ).info.run_id  # fmt: skip
-    _log(client, top, _parameters(run), store.runs.measures(run.key), run)
+    _log(client, top, _parameters(run), store.runs.measures(run.key, at_most=CURVE), run)
     inputs = _component_runs(client, store, run, experiment, top)
     if inputs:
         client.log_inputs(top, models=inputs)
@@ -64,11 +66,12 @@ def _component_runs(client: Any, store: Store, run: RunRecord, experiment: str, 
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
     inputs = []
+    named = functools.cache(lambda digest: store.components.get(digest))
     for context in store.contexts.all(run=run.key):
         for member in context.members:
             if member.role != "trained":
                 continue
-            version = store.components.get(member.component)
+            version = named(member.component)
             tags = {"mlflow.parentRunId": top, "drivetrain.slot": member.slot, "drivetrain.component": version.digest}
             child = client.create_run(
                 experiment, start_time=int(run.started * 1000), tags=tags, run_name=f"{member.slot}: {version}"
@@ -80,7 +83,7 @@ def _component_runs(client: Any, store: Store, run: RunRecord, experiment: str, 
                 if version.facts.get("signature", "").endswith(change["edge"])
             }
             facts = {"slot": member.slot, "version": str(version), "parameters": version.parameters}
-            facts |= {f"{other.slot} was {role}": str(store.components.get(other.component))
+            facts |= {f"{other.slot} was {role}": str(named(other.component))
                       for _, other, role in store.contexts.partners(version.digest)}  # fmt: skip
             _log(client, child, facts, measured, run)
             model = client.create_logged_model(
@@ -118,6 +121,8 @@ def _log(client: Any, where: str, parameters: dict[str, Any], values: dict[str, 
         Metric(_name(name), float(value), moment, int(step))
         for name, steps in values.items() for step, value in steps if value is not None
     ]  # fmt: skip
+    if not metrics and not parameters:
+        return
     named = [Param(_name(name), str(value)[:5000]) for name, value in parameters.items() if value is not None]
     first = BATCH - 100  # MLflow takes a thousand things a call, a hundred parameters among them
     client.log_batch(where, params=named[:100], metrics=metrics[:first])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,9 @@ from drivetrain.experiments.version import Evaluation, SystemVersion
 
 BATCH = 1000
 """Measurements that are written together."""
+
+EVERY = 2.0
+"""Seconds after which they are written at the end of an epoch, so that who watches sees them."""
 
 KEPT = 100_000
 """Measurements that wait in memory while the store cannot be written."""
@@ -54,6 +58,7 @@ class Recorder:
         self._uses: list[Use] = []
         self._warned = False
         self._due = BATCH
+        self._flushed = time.monotonic()
 
     def __enter__(self) -> Recorder:
         return self
@@ -85,6 +90,8 @@ class Recorder:
     def __call__(self, state: Any) -> None:
         """An epoch ended."""
         self._note_rows(state.history)
+        if time.monotonic() - self._flushed >= EVERY:
+            self._flush()
 
     def end(self, report: Any) -> None:
         """Training ended as it should: store what it made."""
@@ -133,12 +140,12 @@ class Recorder:
             if "loss" in row:
                 self._buffer.append(("loss per epoch", row["iteration"], float(row["loss"])))
         self._rows = len(history)
-        self._flush()
 
     def _flush(self) -> None:
         """Write what is noted. Where that fails, training goes on, and the next flush tries again."""
         if not self._buffer or self.key is None:
             return
+        self._flushed = time.monotonic()
         try:
             self.store.runs.measure(self.key, self._buffer)
             self._buffer, self._due = [], BATCH

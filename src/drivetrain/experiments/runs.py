@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from drivetrain.errors import UnknownVersionError, listed
 from drivetrain.experiments.database import Database, insert_new
@@ -126,11 +126,13 @@ class Runs:
         """Write measurements, (name, step, value) each, in one transaction; what a step has already stands."""
         rows = {(name, step): value if value == value and abs(value) != float("inf") else None
                 for name, step, value in values}  # fmt: skip
-        with self.database.write() as connection:
-            run = _run_id(connection, key)
-            insert_new(connection, measures, [
-                {"run_id": run, "name": name, "step": step, "value": value} for (name, step), value in rows.items()
-            ])  # fmt: skip
+        words = self.database.words
+        with self.database.quick() as cursor:
+            run = cursor.execute(words(_RUN), {"key": key}).fetchone()[0]
+            cursor.executemany(
+                words(_MEASURE),
+                [{"run": run, "name": name, "step": step, "value": value} for (name, step), value in rows.items()],
+            )
 
     def uses(self, key: str, used: Iterable[Use]) -> None:
         """Note which data sets a run reads."""
@@ -153,28 +155,22 @@ class Runs:
         Raises:
             UnknownVersionError: there is none, or several; the message lists the newest.
         """
-        everything = self.all()
-        if key == "last" and everything:
-            return everything[-1]
-        found = [run for run in everything if key and run.key.startswith(key)]
-        if len(found) == 1:
-            return found[0]
-        newest = listed((run.key[:8] for run in everything[-5:]), "none yet")
-        many = f"{len(found)} runs begin with" if found else "no run"
-        raise UnknownVersionError(f"{many} '{key}' in {self.database.url}; the newest: {newest}")
+        newest = _query().order_by(runs.c.id.desc())
+        wanted = (
+            newest.limit(1) if key == "last" else newest.where(runs.c.key.startswith(key, autoescape=True)).limit(9)
+        )
+        with self.database.read() as connection:
+            found = connection.execute(wanted).mappings().all() if key else []
+            if len(found) == 1:
+                return _record(found[0])
+            known = connection.execute(select(runs.c.key).order_by(runs.c.id.desc()).limit(5)).scalars().all()
+        there = listed((each[:8] for each in reversed(known)), "none yet")
+        many = "several runs begin with" if found else "no run"
+        raise UnknownVersionError(f"{many} '{key}' in {self.database.place}; the newest: {there}")
 
     def all(self, *, experiment: str | None = None, system: str | None = None) -> list[RunRecord]:
         """Every run, or those of an experiment or a system; the oldest first."""
-        start, result = system_versions.alias(), system_versions.alias()
-        query = (
-            select(runs, experiments.c.name.label("experiment"), systems.c.name.label("system"),
-                   start.c.number.label("start"), result.c.number.label("result"))
-            .select_from(
-                runs.join(experiments).join(systems, systems.c.id == runs.c.system_id)
-                .outerjoin(start, start.c.id == runs.c.start_id).outerjoin(result, result.c.id == runs.c.result_id)
-            )
-            .order_by(runs.c.id)
-        )  # fmt: skip
+        query = _query().order_by(runs.c.id)
         if experiment is not None:
             query = query.where(experiments.c.name == experiment)
         if system is not None:
@@ -209,11 +205,29 @@ class Runs:
             return [Use(*row) for row in connection.execute(query)]
 
 
+_RUN = "SELECT id FROM drivetrain_runs WHERE key = :key"
+_MEASURE = (
+    "INSERT INTO drivetrain_measures (run_id, name, step, value) VALUES (:run, :name, :step, :value) "
+    "ON CONFLICT (run_id, name, step) DO NOTHING"
+)
+
+
 def _thinned(values: list[tuple[int, float]], at_most: int) -> list[tuple[int, float]]:
     if len(values) <= at_most:
         return values
     last = len(values) - 1
     return [values[round(place * last / max(1, at_most - 1))] for place in range(at_most)]
+
+
+def _query() -> Select[Any]:
+    start, result = system_versions.alias(), system_versions.alias()
+    return select(
+        runs, experiments.c.name.label("experiment"), systems.c.name.label("system"),
+        start.c.number.label("start"), result.c.number.label("result"),
+    ).select_from(
+        runs.join(experiments).join(systems, systems.c.id == runs.c.system_id)
+        .outerjoin(start, start.c.id == runs.c.start_id).outerjoin(result, result.c.id == runs.c.result_id)
+    )  # fmt: skip
 
 
 def _record(row: Any) -> RunRecord:
