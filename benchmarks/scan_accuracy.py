@@ -1,30 +1,31 @@
 """How well a scan reads repositories that a person has answered by hand: models, edges, patterns, training.
 
-The answers and the grader are files of their own (``--answers``, ``--grader``); the repositories are checked out at the
-commits that the answers name, as ``FOLDER/owner+name`` (``--repositories``). Nothing of them is run.
+The answers stand in ``benchmarks/scan_answers``; the repositories are clones or checkouts of those that the answers
+name, as ``FOLDER/owner+name`` (``--repositories``), and are read at the commit of the answer. Nothing of them is run.
 
-    python -m benchmarks.scan_accuracy --repositories checkouts
+    python -m benchmarks.scan_accuracy --repositories clones --answers benchmarks/scan_answers/third.json
 
 Every figure has the interval that holds 95 of 100 draws of as many repositories from those answered, with replacement.
+Speed is lines of code for each second of this process's own time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scan_grading import grade, near, places
 from drivetrain.graph.topology import FORKING, JOINING, SEQUENTIAL
 from drivetrain.mining import beyond
 from drivetrain.mining.findings import Model, Place, Repository
+from drivetrain.mining.git import is_repository
 from drivetrain.mining.scan import scan
+from drivetrain.mining.study_list import Entry, brought
 
 # The grader's words for ours.
 PAPER = {SEQUENTIAL: "sequential", JOINING: "joining_parallel", FORKING: "forking_parallel"}
@@ -42,7 +43,7 @@ BEYOND = {
     beyond.TEACHER: "teacher_student",
     beyond.FALLBACK: "fallback",
 }
-TOLERANCE = 3  # lines, as in the grader
+ANSWERS = Path(__file__).parent / "scan_answers"
 
 
 def prediction(repository: Repository) -> dict[str, Any]:
@@ -80,57 +81,55 @@ def precision(repositories: dict[str, Repository], answers: list[dict[str, Any]]
     """How many of the models found stand at a place that the answers know, and how many were found."""
     right = total = 0
     for answer in answers:
-        known = [place for model in answer["models"] for place in (model["loaded_at"], *model.get("also_at", ()))]
+        known = set().union(*places(answer).values())
         for model in repositories[answer["repo"]].wiring.models:
             if model.main:
                 total += 1
-                right += any(_near(model, place) for place in known)
+                right += any(near(one.file, one.line, known) for one in (model.place, *model.also))
     return right, total
 
 
-def _near(model: Model, place: str) -> bool:
-    file, _, line = place.rpartition(":")
-    return any(one.file == file and abs(one.line - int(line)) <= TOLERANCE for one in (model.place, *model.also))
+def read(answer: dict[str, Any], repositories: Path) -> tuple[Repository, float]:
+    """What a scan finds in the repository of an answer, and the seconds of this process that it took."""
+    folder = repositories / answer["repo"].replace("/", "+")
+    clone = next((one for one in (folder, folder / "repo") if is_repository(one)), None)
+    entry = Entry(answer["repo"], str(clone), answer["commit"]) if clone else Entry(answer["repo"], str(folder))
+    with brought(entry) as files:
+        start = time.process_time()
+        found = scan(files, name=answer["repo"]).repository
+        return found, time.process_time() - start
 
 
 def main() -> int:
     """Scan, grade, print."""
-    data = Path(os.environ.get("DRIVETRAIN_DATA", "../shared/data")).parent / "scan"
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--repositories", type=Path, required=True, help="folder of checkouts, owner+name each")
-    options.add_argument("--answers", type=Path, default=data / "practice.json", help="[%(default)s]")
-    options.add_argument("--grader", type=Path, default=data / "grade_topology.py", help="[%(default)s]")
+    options.add_argument("--repositories", type=Path, required=True, help="folder of clones, owner+name each")
+    options.add_argument("--answers", type=Path, nargs="+", default=sorted(ANSWERS.glob("*.json")), help="[all]")
     options.add_argument("--resamples", type=int, default=200, help="draws of repositories [%(default)s]")
     options.add_argument("-v", "--verbose", action="store_true", help="print what was found in each repository")
     chosen = options.parse_args()
 
-    answers = json.loads(chosen.answers.read_text())["repos"]
+    answers = [one for file in chosen.answers for one in json.loads(file.read_text())["repos"]]
     folders = {answer["repo"]: chosen.repositories / answer["repo"].replace("/", "+") for answer in answers}
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
     if missing:
-        options.error(f"no checkout at: {', '.join(missing)}")
+        options.error(f"no clone at: {', '.join(missing)}")
     repositories, lines, seconds = {}, 0, 0.0
-    for name, folder in folders.items():
-        start = time.perf_counter()
-        repositories[name] = scan(folder, name=name).repository
-        seconds += time.perf_counter() - start
-        lines += repositories[name].lines
+    for answer in answers:
+        found, took = read(answer, chosen.repositories)
+        repositories[answer["repo"]] = found
+        seconds += took
+        lines += found.lines
         if chosen.verbose:
-            show(repositories[name])
-    with tempfile.TemporaryDirectory() as folder:
-        predictions = Path(folder) / "predictions.json"
-        predictions.write_text(json.dumps({name: prediction(found) for name, found in repositories.items()}))
+            show(found)
+    predictions = {name: prediction(found) for name, found in repositories.items()}
 
-        def graded(some: list[dict[str, Any]]) -> dict[str, float | None]:
-            asked = Path(folder) / "answers.json"
-            asked.write_text(json.dumps({"repos": some}))
-            return figures(_grade(chosen.grader, predictions, asked), repositories, some)
+    def graded(some: list[dict[str, Any]]) -> dict[str, float | None]:
+        return figures(grade(predictions, some), repositories, some)
 
-        shown = graded(answers)
-        chance = random.Random(0)
-        drawn = [graded(chance.choices(answers, k=len(answers))) for _ in range(chosen.resamples)]
-        if chosen.verbose:
-            _grade(chosen.grader, predictions, chosen.answers, "-v", show=True)
+    shown = graded(answers)
+    chance = random.Random(0)
+    drawn = [graded(chance.choices(answers, k=len(answers))) for _ in range(chosen.resamples)]
     print(f"{len(answers)} repositories, {len([m for a in answers for m in a['models']])} models answered by hand\n")
     print(f"{'':58s} {'must':>6s} {'stretch':>8s} {'found':>6s}  interval")
     for name, (must, stretch) in ROWS.items():
@@ -188,15 +187,6 @@ def figures(
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.2f}"
-
-
-def _grade(grader: Path, predictions: Path, answers: Path, *more: str, show: bool = False) -> dict[str, Any]:
-    command = [sys.executable, str(grader), str(predictions), "--gt", str(answers), *more]
-    said = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout
-    if show:
-        print(said)
-    graded: dict[str, Any] = json.loads(said[said.index("{\n") :])
-    return graded
 
 
 def show(repository: Repository) -> None:

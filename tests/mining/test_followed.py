@@ -340,3 +340,82 @@ def test_every_run_finds_the_same(tmp_path: Path) -> None:
         for _ in range(3)
     ]
     assert len({run.stdout for run in runs}) == 1
+
+
+def test_a_loss_that_asks_another_model_makes_it_the_teacher() -> None:
+    code = """
+        from keras.models import Model, load_model
+        from keras.layers import Input, Dense
+        big = load_model("teacher.h5")
+        def wrapped(given):
+            def loss(truth, predicted):
+                return distance(big(given), predicted)
+            return loss
+        given = Input(shape=(8,))
+        small = Model(given, Dense(1)(given))
+        small.compile(optimizer="adam", loss=wrapped(given))
+        small.fit(x, y)
+    """
+    assert tags(main=code) == ["teacher-student"]
+
+
+def test_an_actor_and_its_critic_are_no_adversaries() -> None:
+    code = """
+        actor, critic = Scorer(), Other()
+        optimizer = torch.optim.Adam(actor.parameters())
+        second = torch.optim.Adam(critic.parameters())
+        (-critic(state, actor(state)).mean()).backward()
+        optimizer.step()
+        criterion(critic(state, action), target).backward()
+        second.step()
+    """
+    assert "adversarial training" not in tags(main=NETS + code)
+    assert "adversarial training" in tags(main=NETS + code.replace("actor", "maker").replace("critic", "judge"))
+
+
+def test_one_step_that_several_scripts_train_is_no_fork() -> None:
+    train = """
+        import numpy as np
+        import xgboost as xgb
+        d = np.load("stack_data.npz")
+        {} = xgb.train(p, xgb.DMatrix(d))
+        {}.predict(d)
+    """
+    base = """
+        import numpy as np
+        from sklearn.svm import SVR
+        base = SVR()
+        np.savez("stack_data.npz", base.predict(x))
+    """
+    files = {
+        "base": base,
+        "first": train.replace("{}", "bst"),
+        "second": train.replace("{}", "final"),
+    }
+    assert "forking parallel" not in tags(**files)
+
+
+def test_models_that_a_loop_tries_one_after_the_other_are_not_parallel() -> None:
+    code = """
+        from sklearn.svm import SVC
+        from sklearn.tree import DecisionTreeClassifier
+        for judge in {"svm": SVC(), "tree": DecisionTreeClassifier()}.values():
+            judge.fit(x, y)
+            judge.predict(z)
+    """
+    assert tags(main=code) == []
+
+
+def test_a_target_network_is_a_copy_and_not_parallel_to_what_it_copies() -> None:
+    code = """
+        class Agent:
+            def __init__(self):
+                self.actor = Scorer()
+                self.target_actor = Scorer()
+            def act(self, state):
+                return self.actor(state)
+            def aim(self, state):
+                return self.target_actor(state)
+    """
+    assert tags(main=NETS + code) == []
+    assert tags(main=NETS + code.replace("target_actor", "second")) == ["independent parallel"]

@@ -153,10 +153,20 @@ def _independent(topology: Flow) -> Iterator[Integration]:
     if len(topology.models) < 2 or topology.graph.edges or topology.control or topology.loops or topology.lone:
         return
     files = {name: {place.file for one in models for place in _places(one)} for name, models in topology.models.items()}
-    pairs = [pair for pair in combinations(files, 2) if files[pair[0]] & files[pair[1]] and topology.parallel(*pair)]
+    pairs = [
+        (one, other)
+        for one, other in combinations(files, 2)
+        if files[one] & files[other] and topology.parallel(one, other) and not _in_turn(topology, one, other)
+    ]
     together = tuple(name for name in files if any(name in pair for pair in pairs))
     if together:
         yield Integration(INDEPENDENT, together, "", tuple(topology.models[name][0].place for name in together), 1.0)
+
+
+def _in_turn(topology: Flow, one: str, other: str) -> bool:
+    """Whether two models run at the very same lines: a loop or a function tries one after the other."""
+    used = [{place for model in topology.models[name] for place in model.uses} for name in (one, other)]
+    return bool(used[0]) and used[0] == used[1]
 
 
 def _places(model: Model) -> tuple[Place, ...]:
@@ -225,7 +235,8 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
     unknown = {fitting.place.file for fitting in wiring.fittings if not fitting.models}
     through = {(judge, made) for fitting in wiring.fittings for judge in fitting.through for made in fitting.models}
     models = {model.name: model for model in wiring.models}
-    by_file = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
+    steps = [fitting for fitting in wiring.fittings if fitting.how == "step"]  # what fits itself is no adversary
+    by_file = {(name, fitting.place.file) for fitting in steps for name in fitting.models}
     for judge, fitting in judges(wiring).items():
         if (judge, fitting.place.file) in by_file:
             through |= {(judge, made) for made in fitting.models if (made, judge) in helps}
@@ -235,7 +246,7 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
         mutual = (judge, made) in judged and (made, judge) in helps
         in_turn = both_trained and (judge, made) in through
         named = both_trained and speaks_of(models[made], "maker") and speaks_of(models[judge], "judge")
-        if mutual or in_turn or named:
+        if (mutual or in_turn or named) and not speaks_of(models[made], "actor"):
             places = tuple(trained[name].place for name in (made, judge) if name in trained)
             places = places or _ends(tuple(edge for pair, edge in judged.items() if set(pair) == {made, judge}))
             sure = 1.0 if mutual or in_turn else 0.7
@@ -244,8 +255,10 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
 
 
 def _teachers(wiring: Wiring) -> Iterator[Integration]:
+    known = {model.name: model for model in wiring.models}
     for edge in wiring.edges:
-        if edge.kind == SUPERVISES or (edge.kind == TRAINS_ON and _told_to_teach(edge)):
+        actor = edge.target in known and speaks_of(known[edge.target], "actor")
+        if (edge.kind == SUPERVISES and not actor) or (edge.kind == TRAINS_ON and _told_to_teach(edge)):
             yield _of_edges(TEACHER, (edge.source, edge.target), edge.target, (edge,))
     trained = {(name, fitting.place.file) for fitting in wiring.fittings for name in fitting.models}
     for judge, fitting in judges(wiring).items():

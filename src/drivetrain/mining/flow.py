@@ -11,6 +11,7 @@ import networkx as nx
 
 from drivetrain.mining.conditions import by_verdict
 from drivetrain.mining.findings import FEEDBACK, FEEDS, GATES, SELECTS, Edge, Merge, Model, Place, Source, Wiring
+from drivetrain.mining.words import listed, words
 
 # Operators and calls that only lay values side by side for the model they are handed to: the model is where they meet.
 _SIDE_BY_SIDE = re.compile(
@@ -73,7 +74,12 @@ class Flow:
             return False
         left, right = self.models[one][0], self.models[other][0]
         stems = {model.name.rstrip("_0123456789") for model in (left, right)}
-        return len(stems) == 1 and left.maker == right.maker and left.place.file != right.place.file
+        if left.maker == right.maker and len({frozenset(words(stem) - listed("copy")) for stem in stems}) == 1 < len(
+            stems
+        ):
+            return True  # actor and target_actor: a copy that lags behind
+        same = len(stems) == 1 or (left.weights == right.weights and not left.loaded and not right.loaded)
+        return same and left.maker == right.maker and left.place.file != right.place.file
 
     @cached_property
     def _after(self) -> dict[str, set[str]]:

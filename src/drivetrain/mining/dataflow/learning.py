@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from drivetrain.mining.dataflow import calls
 from drivetrain.mining.dataflow.contents import members, models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, ModelToken, Value, Weights
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Bound, Function, Holder, ModelToken, Value, Weights
 from drivetrain.mining.findings import SUPERVISES, TRAINS_ON
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ def fit(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
         frame.invoked.add(model)
         return frozenset((frame.machine.output(model, place),))
     return EMPTY
+
+
+def compiled(model: ModelToken, arguments: Arguments, node: ast.AST, frame: Frame) -> None:
+    """``model.compile(loss=function)``: what other models put out in that function stands in the loss."""
+    output: Value = frozenset((frame.machine.output(model, frame.place(node)),))
+    facts = frame.machine.facts
+    before = set(facts.meetings)
+    for token in arguments.keywords.get("loss", EMPTY):
+        if token.__class__ in (Function, Bound):
+            answer = calls.call_token(token, calls.Arguments([EMPTY, output]), node, frame)
+            for other in members(outputs(answer)):
+                facts.edge(other, model, SUPERVISES, frame.place(node))
+    for place in facts.meetings.keys() - before:  # a loss compares; it joins nothing
+        del facts.meetings[place]
 
 
 def parts_of(model: ModelToken, frame: Frame) -> list[ModelToken]:

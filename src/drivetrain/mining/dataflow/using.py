@@ -30,6 +30,8 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
         model.certain = SURE  # only a model is called like this
     if name in known.fits and (name not in known.same or _teaches(arguments, node)):
         return learning.fit(model, name, arguments, node, frame) | me
+    if name == "compile":
+        learning.compiled(model, arguments, node, frame)
     if name in known.same:
         return me
     if name in known.weights:
