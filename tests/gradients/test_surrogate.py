@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from drivetrain import System, component, fit, system
 from drivetrain.errors import ComponentError
+from drivetrain.experiments.fingerprint import component_fingerprint
 from drivetrain.gradients import IMLE, AbstractEstimator, Automatic, Surrogate, differentiable
 from drivetrain.training import SimultaneousEndLoss
 
@@ -71,6 +72,14 @@ def test_what_it_has_learned_is_saved_and_loaded_and_is_no_weight(tmp_path: Path
     twin = chain(Surrogate()).load(tmp_path / "w")
     known, found = (each.component("keep").memory.content["surrogate"]["weights"] for each in (net, twin))
     assert all(torch.equal(a, b) for a, b in zip(known, found, strict=True))
+
+
+def test_what_it_has_learned_makes_no_new_version_of_the_glue() -> None:
+    net = chain(Surrogate())
+    before = {name: component_fingerprint(net.component(name)) for name in ("reader", "keep")}
+    train(net)
+    after = {name: component_fingerprint(net.component(name)) for name in ("reader", "keep")}
+    assert (after["keep"] == before["keep"], after["reader"] == before["reader"]) == (True, False)
 
 
 def test_copies_learn_apart() -> None:

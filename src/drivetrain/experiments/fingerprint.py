@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import DeclarationError
+from drivetrain.gradients.memory import Memory
 from drivetrain.graph import Component
 
 Scalar = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range)
@@ -42,9 +43,14 @@ def fingerprint(*things: Any) -> str:
 
 
 def component_fingerprint(component: Component) -> str:
-    """The digest of a component as a version: what it computes, not the name under which it stands."""
+    """The digest of a component as a version: what it computes, not the name under which it stands.
+
+    What a gradient estimator remembers changes no answer and does not count.
+    """
+    remembered = tuple(f"{name}." for name, part in component.named_modules() if isinstance(part, Memory))
+    state = {name: value for name, value in component.state_dict().items() if not name.startswith(remembered)}
     ports = [("<-" if port in component.signature.inputs else "->", port.ragged) for port in _ports(component)]
-    return fingerprint(ports, component.thing, dict(component.state_dict()))
+    return fingerprint(ports, component.thing, state)
 
 
 def _ports(component: Component) -> Iterator[Any]:
