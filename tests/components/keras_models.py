@@ -47,10 +47,31 @@ def two_inputs() -> Any:
     return keras.Model([one, other], keras.layers.Dense(2)(joined))
 
 
+class Bent(keras.Model):
+    """Without ``get_config``, so that Keras itself cannot copy it."""
+
+    def __init__(self, bend: Any) -> None:
+        super().__init__()
+        self.bend, self.layers_in_order = bend, [keras.layers.Dense(4), keras.layers.BatchNormalization()]
+        self.drop, self.last = keras.layers.Dropout(0.5, seed=3), keras.layers.Dense(2)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        dense, normal = self.layers_in_order
+        return self.last(self.drop(self.bend(normal(dense(x), training=training)), training=training))
+
+
+def subclassed() -> Any:
+    keras.utils.set_random_seed(0)
+    made = Bent(keras.ops.tanh)
+    made(keras.ops.zeros((1, 3)))
+    return made
+
+
 def exam_of_adapters() -> None:
     examine(lambda: component("lidar", small(), "scan -> hits"), X)
     examine(lambda: component("lidar", with_state(), "scan -> hits"), X)
     examine(lambda: component("lidar", two_inputs(), "scan, again -> hits"), X, X.flip(0))
+    examine(lambda: component("lidar", subclassed(), "scan -> hits"), X)
 
 
 def gradients_are_those_of_the_framework() -> None:

@@ -246,6 +246,7 @@ class _Bridge(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, crossing: _Crossing, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)  # where code behind it hides the gradient there is none; it is not zero
         outputs, ctx.pull_back = crossing.forth()
         ctx.crossing, ctx.dtypes = crossing, [value.dtype for value in inputs]
         # Not read here but shared with the framework, whose way back reads them: torch then sees what is overwritten.
@@ -255,9 +256,13 @@ class _Bridge(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        crossing, _ = ctx.crossing, ctx.saved_tensors
+        crossing, saved = ctx.crossing, ctx.saved_tensors
+        if all(cotangent is None for cotangent in cotangents):
+            return None, *(None for _ in ctx.dtypes)
         crossing.learned()
-        wanted = crossing.rebuilt(cotangents, [None] * len(crossing.leaves))
+        outputs = saved[len(saved) - len(cotangents) :]
+        given = [torch.zeros_like(v) if g is None else g for g, v in zip(cotangents, outputs, strict=True)]
+        wanted = crossing.rebuilt(given, [None] * len(crossing.leaves))
         moved, learning = ctx.pull_back(wanted)
         gradients = (*moved, *learning)
         return None, *(g if g is None else g.to(kind) for g, kind in zip(gradients, ctx.dtypes, strict=True))

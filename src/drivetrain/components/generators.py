@@ -18,7 +18,9 @@ def framework_random_state() -> dict[str, Tensor]:
     """The state of every such generator that was used so far, by framework; a model's own are in its state_dict."""
     found: dict[str, Tensor] = {}
     if (keras := _keras_generator()) is not None:
-        found["keras"] = torch.from_numpy(np.asarray(keras.state).astype(np.int64))
+        from drivetrain.components.keras_copying import array_of
+
+        found["keras"] = torch.from_numpy(array_of(keras.state).astype(np.int64))
     if (tensorflow := _tensorflow_generator()) is not None:
         found["tensorflow"] = torch.from_numpy(tensorflow.state.numpy())
     return found

@@ -11,7 +11,8 @@ import keras
 from torch import Tensor, nn
 
 from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, keep_triton_out, key_of
-from drivetrain.errors import ComponentError
+from drivetrain.components.keras_copying import packed, unpacked
+from drivetrain.errors import ComponentError, listed
 
 
 def wrap(model: Any) -> AbstractForeignModel | nn.Module:
@@ -20,11 +21,8 @@ def wrap(model: Any) -> AbstractForeignModel | nn.Module:
     Raises:
         ComponentError: it has no weights yet, or Keras runs on a backend that is not supported.
     """
-    if not model.built:
-        raise ComponentError(
-            f"the Keras model '{model.name}' is not built, so that its weights do not exist yet; give it an Input "
-            f"layer, or call {model.name}.build((None, ...)) before it is declared"
-        )
+    if unbuilt := [layer for layer in (model, *model._flatten_layers(include_self=False)) if not layer.built]:
+        raise ComponentError(_not_built(model, unbuilt))
     backend = keras.config.backend()
     if backend == "torch":
         return KerasOnTorch(model)
@@ -65,7 +63,7 @@ def _on_torch(
 ) -> KerasOnTorch:
     """A copy; Keras' own copies do not keep the states of their generators."""
     keep_triton_out()
-    copied = unpacked(*model)
+    copied = bridge_of(*model)
     assert isinstance(copied, KerasOnTorch)
     copied.train(training)
     for weight, learns in zip(copied.weights.values(), learning, strict=True):
@@ -95,17 +93,19 @@ def global_generator() -> Any:
     return generator
 
 
-def packed(model: Any) -> tuple[Any, ...]:
-    """A model as what can be copied and pickled, with the classes of the user's own layers, which Keras leaves out."""
-    layers = [model, *model._flatten_layers(include_self=False)]
-    own = {type(layer).__name__: type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
-    return own, *model.__reduce__()
-
-
-def unpacked(own: Mapping[str, type], make: Any, arguments: Any) -> AbstractForeignModel | nn.Module:
+def bridge_of(*packed: Any) -> AbstractForeignModel | nn.Module:
     """The bridge to a copy of a model that was packed."""
-    with keras.saving.custom_object_scope(dict(own)):
-        return wrap(make(*arguments))
+    return wrap(unpacked(*packed))
+
+
+def _not_built(model: Any, unbuilt: Sequence[Any]) -> str:
+    inner = listed(repr(layer.name) for layer in unbuilt if layer is not model)
+    whose = f"; so are its layers {inner}" if not model.built and inner else ""
+    whose = f": its layers {inner} are not" if model.built else whose
+    return (
+        f"the Keras model '{model.name}' is not built{whose}, so that its weights do not exist yet. Call it once on an "
+        f"example before it is declared, {model.name}(keras.ops.zeros((1, ...))), or give a Sequential model an Input"
+    )
 
 
 def _on_tensorflow(model: Any) -> AbstractForeignModel:
@@ -113,7 +113,7 @@ def _on_tensorflow(model: Any) -> AbstractForeignModel:
 
     class KerasOnTensorFlow(TensorFlowAdapter):
         def __reduce__(self) -> Any:
-            return unpacked, packed(self.thing)
+            return bridge_of, packed(self.thing)
 
     trainable, others = ({name: variable.value for name, variable in part.items()} for part in _variables(model))
     return KerasOnTensorFlow(model, trainable, others, partial(call, model))
@@ -122,7 +122,11 @@ def _on_tensorflow(model: Any) -> AbstractForeignModel:
 def _on_jax(model: Any) -> AbstractForeignModel:
     from drivetrain.components.keras_on_jax import KerasOnJax
 
-    return KerasOnJax(model, *_variables(model), takes_list=_takes_list(model))
+    class CopiedKerasOnJax(KerasOnJax):
+        def __reduce__(self) -> Any:
+            return bridge_of, packed(self.thing)
+
+    return CopiedKerasOnJax(model, *_variables(model), takes_list=_takes_list(model))
 
 
 def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:

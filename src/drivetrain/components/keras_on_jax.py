@@ -52,11 +52,6 @@ class KerasOnJax(JaxAdapter):
         for name in values:
             self._variables[name].assign(held[name])
 
-    def __reduce__(self) -> Any:
-        from drivetrain.components.keras import packed, unpacked
-
-        return unpacked, packed(self._keras)
-
     def _keep(self, call: Call, state: Any) -> None:
         super()._keep(call, state)
         if call.training:

@@ -21,6 +21,9 @@ HIDDEN = {
 }  # fmt: skip
 """Operations that draw from a state inside their kernel: those of ``tf.nn.dropout`` and ``tf.random.normal``."""
 
+ALIGNMENT = 64
+"""Bytes. TensorFlow ends the process where a tensor begins elsewhere, as rows of numpy's arrays and of batches may."""
+
 
 class TensorFlowAdapter(AbstractForeignModel):
     """How the bridge sees an object with TensorFlow variables.
@@ -139,10 +142,13 @@ def to_torch(array: Any) -> Tensor:
 
 
 def to_tensorflow(value: Tensor) -> Any:
-    """A torch tensor as a TensorFlow tensor that shares its memory."""
+    """A torch tensor as a TensorFlow tensor that shares its memory, where that begins where TensorFlow needs it to."""
     if value.dtype == torch.bool:
         return tf.convert_to_tensor(value.numpy())
-    return tf.experimental.dlpack.from_dlpack(value.detach().contiguous().__dlpack__())
+    value = value.detach().contiguous()
+    if value.data_ptr() % ALIGNMENT:
+        value = value.clone()
+    return tf.experimental.dlpack.from_dlpack(value.__dlpack__())
 
 
 def _warn_of_hidden_generators(thing: Any, graph: Any) -> None:
