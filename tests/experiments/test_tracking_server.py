@@ -50,11 +50,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
-def test_a_real_server_shows_the_run_and_the_store_keeps_the_system(server: str, tmp_path: Path) -> None:
+def test_a_real_server_shows_the_run_and_the_store_keeps_the_system(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow.tracking import MlflowClient
 
     car = join()
-    experiment = Experiment("race-car", tmp_path / "drivetrain.db", mlflow=server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)  # as plain users of MLflow say it
+    experiment = Experiment("race-car", tmp_path / "drivetrain.db")
     with experiment.run(car.system) as run:
         fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
     recorded = experiment.store.runs.get(run.key or "")

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivetrain.errors import DrivetrainError, PinnedError, StoreError, UnknownVersionError
+from drivetrain.experiments.contexts import Context, Member
+from drivetrain.experiments.runs import Use
 from drivetrain.experiments.store import Store
 from drivetrain.experiments.version import DataSet, Evaluation
 
@@ -145,6 +147,53 @@ def data_sets_belong_together(store: Store) -> None:
     _refused(lambda: store.data.relate("digest of scans", "cousin", "digest of pictures"), StoreError, "same scenes")
 
 
+def a_run_tells_what_it_was(store: Store) -> None:
+    """Its curves, its data, how it ended, and by which part of its key it is found."""
+    store.systems.declare("tram", SLOTS)
+    store.data.add(DataSet("digest of tracks", "tracks", 5))
+    key = store.runs.begin("night", "tram", pattern="individual", seed=3, settings={"epochs": [2]})
+    store.runs.uses(key, [Use("digest of tracks", "training", "")])
+    store.runs.measure(key, [("loss", 1, 0.5), ("loss", 2, math.nan)])
+    store.runs.measure(key, [("loss", 1, 9.0)])
+    store.runs.end(key, "failed", error="unplugged")
+    found = store.runs.get(key[:8])
+    _check(
+        (found.status, found.error, found.settings["epochs"]) == ("failed", "unplugged", [2]), "a run is told wrongly"
+    )
+    _check(store.runs.get("last") == found and store.runs.all(system="tram") == [found], "a run is not found")
+    (first, second) = store.runs.measures(key)["loss"]
+    _check(first == (1, 0.5) and math.isnan(second[1]), "a curve comes back changed")
+    _check([use.use for use in store.runs.data(key)] == ["training"], "what a run read is forgotten")
+    _refused(lambda: store.runs.get("no such run"), UnknownVersionError, key[:8])
+
+
+def what_came_from_what_is_found(store: Store) -> None:
+    """Through data, trainings, models and systems, also where models were made of each other in a circle."""
+    store.systems.declare("boat", SLOTS)
+    camera, first, second = (store.components.add(f"boat {one}", one.encode()) for one in ("camera", "lidar", "sonar"))
+    data = store.data.add(DataSet("digest of waves", "waves", 5))
+    for start, made in ((first, second), (second, first)):
+        key = store.runs.begin("sea", "boat", pattern="partial end-loss")
+        members = (
+            Member("camera", "frozen", camera.digest), Member("lidar", "initialised from", start.digest),
+            Member("lidar", "trained", made.digest),
+        )  # fmt: skip
+        context = Context(key, 0, "end loss", "partial end-loss", "system", members, ((data.digest, "training"),))
+        store.contexts.add(context)
+        _check(store.contexts.all(run=key) == [context], "a training is told wrongly")
+    version = store.systems.pin("boat", {"camera": camera.digest, "lidar": second.digest})
+    roles = {(member.component, role) for _, member, role in store.contexts.partners(second.digest)}
+    _check(roles == {(camera.digest, "frozen"), (first.digest, "initialised from")}, "a context is forgotten")
+    above = {thing.key for thing in store.lineage.upstream(version).things}
+    _check({camera.digest, first.digest, second.digest, data.digest} <= above, "something above is not found")
+    below = {thing.key for thing in store.lineage.downstream(data).things}
+    _check({first.digest, second.digest, version.digest} <= below and camera.digest not in below, "below is wrong")
+    _check(store.stale(version) == [], "what fits is called stale")
+    other = store.components.add("boat camera", b"another")
+    newer = store.systems.pin("boat", {"camera": other.digest, "lidar": second.digest})
+    _check([each.slot for each in store.stale(newer)] == ["lidar"], "what no longer fits is not called stale")
+
+
 def a_copy_opens_the_same_store(store: Store) -> None:
     """Workers are handed a store by pickling it."""
     store.data.add(DataSet("digest of a copy", "copy"))
@@ -161,6 +210,8 @@ PROMISES: tuple[Callable[[Store], None], ...] = (
     what_is_pinned_cannot_be_deleted,
     outputs_are_remembered,
     data_sets_belong_together,
+    a_run_tells_what_it_was,
+    what_came_from_what_is_found,
     a_copy_opens_the_same_store,
 )
 

@@ -186,7 +186,10 @@ def _engine(url: str, durable: bool) -> Engine:
         return create_engine(url, pool_pre_ping=True)
     file = make_url(url).database
     if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{file}: its folder is not there and cannot be made ({error.strerror})") from error
     engine = create_engine(url, connect_args={"timeout": BUSY}, poolclass=QueuePool)
 
     @event.listens_for(engine, "connect")

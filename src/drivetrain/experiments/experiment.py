@@ -23,7 +23,8 @@ class Experiment:
     Args:
         name: the question, or what it is about: ``"race-car"``.
         store: a file or database URL, or a ``Store``; None takes $DRIVETRAIN_STORE, else ``drivetrain.db`` here.
-        mlflow: mirror each run into MLflow: True into the same database, a tracking URI elsewhere, False not at all.
+        mlflow: mirror each run into MLflow: True into $MLFLOW_TRACKING_URI, else into the same
+            database; a tracking URI elsewhere, False not at all.
 
     Example:
         >>> from drivetrain import fit  # doctest: +SKIP

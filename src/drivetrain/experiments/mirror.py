@@ -11,6 +11,7 @@ from drivetrain.experiments.runs import RunRecord
 from drivetrain.experiments.store import Store
 from drivetrain.report import plain
 
+VARIABLE = "MLFLOW_TRACKING_URI"
 CURVE = 100  # points of a curve that MLflow is shown; the store has all of them
 BATCH = 1000  # metrics a call; single calls are forty times slower
 
@@ -21,7 +22,8 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
     Args:
         store: that holds the run.
         key: of the run.
-        where: True for the store's own database, a tracking URI for elsewhere, False for nowhere.
+        where: True for $MLFLOW_TRACKING_URI if that is set, else the store's own database; a tracking URI for
+            elsewhere, False for nowhere.
     """
     if where is False:
         return None
@@ -30,7 +32,7 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a server that is gone is not waited for
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     try:
-        return _mirror(store, key, store.url if where is True else where)
+        return _mirror(store, key, (os.environ.get(VARIABLE) or store.url) if where is True else where)
     except Exception as error:  # whatever MLflow raises: the run is recorded, and its training is done
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(
