@@ -14,6 +14,7 @@ from .systems import FOREIGN, MIXES, Mix
 from .worlds import INTEGRATIONS, LABEL_NOISE, PRETRAINING, TEST, TRAIN, VALIDATION, Integration, Kind
 
 TONES = {WIN: "good", LOSS: "bad", EVEN: "even", OPEN: "open", NONE: "none"}
+SIGNS = {WIN: "▲", LOSS: "▼", EVEN: "≈", OPEN: "?", NONE: ""}  # for who does not see the colours
 MARKS = {WIN: "**better**", LOSS: "**worse**", EVEN: "not worse", OPEN: "undecided", NONE: ""}
 
 Place = tuple[Integration, Mix]
@@ -48,11 +49,15 @@ def about(command: str, seeds: int, epochs: int, kinds: Sequence[Kind]) -> list[
 
 def page(found: Matrix, arms: Sequence[str], introduction: Sequence[str], detailed: Mapping[Kind, Matrix]) -> Page:
     """The coloured page."""
+    legend = (
+        "▲ better, ▼ worse, ≈ not worse by the margin, ? undecided; hatched where it does not apply. Point at a cell "
+        "for its accuracy, or for the reason in the tool's own words."
+    )
     shown = Page("Which training pattern, for which integration, in which frameworks").add(
-        text("\n\n".join(introduction)), _coloured(found, arms, "Colour: better, worse, not worse by the margin, "
-        "undecided, or does not apply. Point at a cell for its systems or for the reason in the tool's own words."),
+        text("\n\n".join(introduction)),
+        _coloured(found, arms, legend),
         text("## In words\n\n" + "\n".join(f"- {line}" for line in in_words(found, arms))),
-    )  # fmt: skip
+    )
     for kind, part in detailed.items():
         shown = shown.add(text(f"## Where the inner truth is {kind}"), _coloured(part, arms, _models_of(kind)))
     return shown.add(text("## Why patterns do not apply\n\n" + "\n".join(f"- {line}" for line in reasons(found, arms))))
@@ -81,14 +86,12 @@ def in_words(found: Matrix, arms: Sequence[str]) -> list[str]:
             continue
         own = {(integration, mix): each for (integration, mix, of), each in found.items() if of == arm}
         counts = tally(own.values())
-        better, worse = (
-            ", ".join(f"{i} in {m}" for (i, m), each in own.items() if each.outcome == outcome) or "nowhere"
-            for outcome in (WIN, LOSS)
-        )
-        said.append(
-            f"{arm}: better in {counts[WIN]} cells ({better}), worse in {counts[LOSS]} ({worse}), not worse in "
-            f"{counts[EVEN]}, undecided in {counts[OPEN]}, does not apply in {counts[NONE]}."
-        )
+        told = [f"better in {_named(own, WIN)}"] if counts[WIN] else []
+        told += [f"worse in {_named(own, LOSS)}"] if counts[LOSS] else []
+        told += [f"not worse in {counts[EVEN]} cells"] if counts[EVEN] else []
+        told += [f"undecided in {counts[OPEN]}"] if counts[OPEN] else []
+        told += [f"does not apply in {counts[NONE]}"] if counts[NONE] else []
+        said.append(f"{arm}: {'; '.join(told)}.")
     return said
 
 
@@ -99,6 +102,16 @@ def reasons(found: Matrix, arms: Sequence[str]) -> list[str]:
         for refusal in each.refusals:
             met.setdefault(refusal, []).append(f"{arm} ({integration}, {mix})")
     return [f"{', '.join(dict.fromkeys(where))}: {refusal}" for refusal, where in met.items()] or ["All apply."]
+
+
+def _named(own: Mapping[Place, Cell], outcome: str) -> str:
+    """The cells with an outcome, integration by integration; all mixes are ``every mix``."""
+    parts = []
+    for integration in INTEGRATIONS:
+        mixes = [mix for mix in MIXES if own[integration, mix].outcome == outcome]
+        if mixes:
+            parts.append(f"{integration} ({'every mix' if len(mixes) == len(MIXES) else ', '.join(mixes)})")
+    return ", ".join(parts)
 
 
 def _coloured(found: Matrix, arms: Sequence[str], caption: str) -> object:
@@ -112,7 +125,10 @@ def _coloured(found: Matrix, arms: Sequence[str], caption: str) -> object:
 
 def _toned(each: Cell, arm: str) -> Toned:
     note = " | ".join(each.refusals) or ("" if each.own is None else f"accuracy {each.own}")
-    return Toned(words(each, arm), "plain" if arm == BASELINE else TONES[each.outcome], note)
+    said = words(each, arm).replace(", ", ",\N{NO-BREAK SPACE}")
+    if arm == BASELINE:
+        return Toned(said, "plain", note)
+    return Toned(f"{SIGNS[each.outcome]} {said}".strip(), TONES[each.outcome], note)
 
 
 def _lines(found: Matrix, arms: Sequence[str]) -> str:

@@ -78,7 +78,7 @@ def _draws(sums: Sequence[Array], seed: int) -> Array:
     """The statistic of units drawn with replacement, again and again: [resamples]."""
     units = len(sums[0])
     resamples = int(np.clip(LARGEST_DRAW // units, RESAMPLES // 10, RESAMPLES))
-    at_once = max(1, 500_000 // units)
+    at_once = max(1, 100_000 // units)  # larger arrays are given back to the system each time: four times slower
     generator = np.random.default_rng(seed)
     draws = []
     for begin in range(0, resamples, at_once):
