@@ -16,6 +16,7 @@ SCRIPTS = [
     "tracking",
     "killing_the_writer",
     "sweep_runs",
+    "search",
 ]
 
 

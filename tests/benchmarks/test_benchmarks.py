@@ -77,6 +77,14 @@ def test_sweeping_towards_the_system_beats_sweeping_each_model(tmp_path: Path) -
     assert runs["sweep towards the system"] < runs["a sweep each by its own F1"]
 
 
+def test_searches_are_compared_with_their_peers(tmp_path: Path) -> None:
+    _run_only("search", tmp_path)
+    record = json.loads((tmp_path / "search.json").read_text())
+    regret = {(row["contestant"], row["family"]): row["regret"] for row in record["rows"]}
+    assert {name for name, _ in regret} >= {"Interactions", "Optuna TPE", "Coordinate", "Random"}
+    assert regret["Interactions", "weak pairs in a chain"] < regret["Random", "weak pairs in a chain"]
+
+
 def test_a_missed_claim_is_said_and_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +104,13 @@ def _run(script: str, results: Path) -> list[dict[str, Any]]:
     run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert "Traceback" not in run.stderr, run.stderr
     return _records(results)
+
+
+def _run_only(script: str, results: Path) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{script}", "--quick"]
+    environment = {**os.environ, "DRIVETRAIN_RESULTS": str(results), "PYTHONPATH": "src"}
+    run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in run.stderr, run.stderr
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

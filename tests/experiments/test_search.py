@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.interactions.families import landscape
 from benchmarks.interactions.searching import outcome
 from drivetrain.experiments.search import Interactions, Random, Space
+from drivetrain.experiments.search.covering import covering, orthogonal
 from drivetrain.experiments.search.model import Model
 from drivetrain.experiments.search.regret import regret
 from drivetrain.experiments.search.tables import Tables, prior_draw
@@ -51,7 +52,35 @@ def test_tables_without_rows_are_a_plain_sum() -> None:
     assert tables(np.array([[1, 1], [0, 1]])).tolist() == [23.0, 21.0]
 
 
-@pytest.mark.parametrize("family", ["additive", "weak pairs in a chain", "poisoned", "better models make it worse"])
+@given(st.sampled_from([2, 3, 5]), st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_in_an_orthogonal_array_all_versions_of_any_two_slots_meet(versions: int, seed: int) -> None:
+    space = Space((versions,) * (versions + 1))
+    rows = orthogonal(space, np.random.default_rng(seed))
+    assert len(rows) == versions**2
+    for one in range(versions + 1):
+        for other in range(one):
+            assert len({(row[one], row[other]) for row in rows}) == versions**2
+
+
+@given(SIZES, st.integers(1, 40), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_what_covers_are_so_many_different_combinations(sizes: tuple[int, ...], rows: int, seed: int) -> None:
+    space = Space(sizes, tuple((slot, slot + 1) for slot in range(len(sizes) - 1)))
+    found = covering(space, rows, np.random.default_rng(seed))
+    assert len(found) == len(set(found))
+    assert len(found) >= min(rows, space.count)
+    assert all(0 <= version < size for row in found for version, size in zip(row, sizes, strict=True))
+
+
+def test_along_a_tree_of_links_no_pair_meets_twice_before_all_have_met() -> None:
+    space = Space((6, 6, 6, 6), ((0, 1), (0, 2), (2, 3)))
+    rows = covering(space, 36, np.random.default_rng(0))
+    for one, other in space.links:
+        assert len({(row[one], row[other]) for row in rows}) == 36
+
+
+@pytest.mark.parametrize("family", ["additive", "weak pairs in a chain", "all pairs", "saturated"])
 def test_the_search_beats_drawing_at_random(family: str) -> None:
     known = landscape(family, 0)
     ours, theirs = (outcome(known, strategy, 2 * sum(known.sizes), 0).regret for strategy in (Interactions(), Random()))

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
 
 from drivetrain.experiments.search.base import Combination, Search, Space
-from drivetrain.experiments.search.covering import covering
+from drivetrain.experiments.search.covering import covering, enough
 from drivetrain.experiments.search.model import Model
 from drivetrain.experiments.search.parts import Array, Rows
 
-STARTS = 8
+STARTS = 4
 MOST = 1500  # combinations among which the next is chosen
 JUDGED = 200  # of these, by the improvement that is expected
+WIDE = 12  # slots from which no more rows cover pairs than links ask for
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """First combinations that cover pairs of versions, then those from which the model expects the largest improvement.
+    """First combinations in which pairs of versions meet, then those that promise most by a model of what interacts.
 
     It does not assume that a better model makes a better system: what a version is worth may depend on any other one.
-    Which pairs meet in the diagram is told to the model, and how much that matters it learns.
+    Which pairs meet in the diagram is told to the model, and how much that matters it learns. Half of the proposals are
+    those within two exchanges of the best from which the largest improvement is expected (Jones et al. 1998, eq. 15);
+    the others are the best of a function drawn from the model (Thompson sampling; Wilson et al. 2020).
 
     Attributes:
-        cover: the share of the budget that covers pairs.
+        cover: the share of the budget that lets pairs of versions meet at most.
+        explore: the share of the proposals after that which are drawn.
         refit: how many evaluations pass, as a share of those made, until the variances of the model are fitted anew.
-        near: the share of proposals that stay within two exchanges of the best.
     """
 
-    cover: float = 0.25
+    cover: float = 0.45
+    explore: float = 0.5
     refit: float = 0.05
-    near: float = 0.5
 
     def search(self, space: Space, budget: int, seed: int) -> Search:
         """Cover, then improve, until the budget is spent or nothing is left."""
         random = np.random.default_rng(seed)
-        covered = covering(space, max(2, max(space.sizes), round(self.cover * budget)), random)
+        most = max(2, max(space.sizes), round(self.cover * budget))
+        covered = covering(space, min(most, enough(space)) if len(space.sizes) > WIDE else most, random)
         rows = list(dict.fromkeys([*space.start, *covered]))
         values = yield rows
         known = dict(zip(rows, values, strict=True))
@@ -47,43 +51,47 @@ class Interactions:
             learn = model is None or len(known) >= fitted * (1 + self.refit)
             model = Model.fitted(space, list(known), list(known.values()), model, learn=learn)
             fitted = len(known) if learn else fitted
-            local = random.random() < self.near
-            chosen = proposals(model, known, random, max(1, budget // 200), local=local)
+            found = drawn(model, known, random) if random.random() < self.explore else []
+            found = (found or improving(model, known, random))[: max(1, budget // 200)]
+            chosen = found or [_anything(space, known, random)]
             values = yield chosen
             known.update(zip(chosen, values, strict=True))
 
 
-def proposals(
-    model: Model, known: dict[Combination, float], random: np.random.Generator, count: int, *, local: bool = False
-) -> list[Combination]:
-    """The unknown combinations from which the largest improvement is expected (Jones et al. 1998, eq. 15)."""
-    best = float(model.expected(model.rows).max())
+def drawn(model: Model, known: Mapping[Combination, float], random: np.random.Generator) -> list[Combination]:
+    """What is best by a function drawn from the model, climbed to from the best that are known; unknown ones alone."""
+    function = model.drawn(random)
+    begin = np.array(sorted(known, key=lambda one: -known[one])[:STARTS])
+    rows = climbed(model.parts.space, begin, function)
+    return _new(rows[np.argsort(-function(rows), kind="stable")], known)
 
-    def improvement(rows: Rows) -> Array:
-        expected, deviation = model.predict(rows)
-        above = (expected - best) / deviation
-        gain: Array = (expected - best) * ndtr(above) + deviation * np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
-        return gain
 
-    space = model.parts.space
-    rows = around(space, known, random) if local else candidates(space, known, random)
-    if not local:
-        promising = rows[np.argsort(-model.expected(rows))[:STARTS]]
-        rows = np.unique(np.concatenate([rows, climbed(space, promising, model.expected)]), axis=0)
+def improving(model: Model, known: Mapping[Combination, float], random: np.random.Generator) -> list[Combination]:
+    """What is near the best, by the improvement that is expected from it; unknown ones alone."""
+    rows = around(model.parts.space, known, random)
     if len(rows) > JUDGED:  # how sure the model is costs most: only where much is expected, and here and there
         order = np.argsort(-model.expected(rows))
         some = random.choice(order[JUDGED // 2 :], size=JUDGED // 2, replace=False)
         rows = rows[np.concatenate([order[: JUDGED // 2], some])]
-    order = np.argsort(-improvement(rows), kind="stable")
-    found = [row for row in map(tuple, rows[order].tolist()) if row not in known]
-    while len(found) < count and len(known) + len(found) < space.count:
-        drawn = tuple(int(random.integers(size)) for size in space.sizes)
-        if drawn not in known and drawn not in found:
-            found.append(drawn)
-    return found[:count]
+    best = float(model.expected(model.rows).max())
+    expected, deviation = model.predict(rows)
+    above = (expected - best) / deviation
+    gain = (expected - best) * ndtr(above) + deviation * np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
+    return _new(rows[np.argsort(-gain, kind="stable")], known)
 
 
-def candidates(space: Space, known: dict[Combination, float], random: np.random.Generator) -> Rows:
+def _new(rows: Rows, known: Mapping[Combination, float]) -> list[Combination]:
+    return [row for row in map(tuple, rows.tolist()) if row not in known]
+
+
+def _anything(space: Space, known: Mapping[Combination, float], random: np.random.Generator) -> Combination:
+    while True:
+        found = tuple(int(random.integers(size)) for size in space.sizes)
+        if found not in known:
+            return found
+
+
+def candidates(space: Space, known: Mapping[Combination, float], random: np.random.Generator) -> Rows:
     """Everything where that is little; else what is near the best, crossings of the good, and some at random."""
     if space.count <= MOST:
         return np.stack(np.unravel_index(np.arange(space.count), space.sizes), axis=1)
@@ -96,7 +104,7 @@ def candidates(space: Space, known: dict[Combination, float], random: np.random.
     return np.unique(np.array([*order, *near, *crossed, *drawn], dtype=np.int64), axis=0)
 
 
-def around(space: Space, known: dict[Combination, float], random: np.random.Generator) -> Rows:
+def around(space: Space, known: Mapping[Combination, float], random: np.random.Generator) -> Rows:
     """The best one with one version exchanged, and with two, all of them where these are not too many."""
     best = np.array(max(known, key=lambda one: known[one]))
     exchanges = [(s, v) for s, size in enumerate(space.sizes) for v in range(size) if v != best[s]]

@@ -8,12 +8,11 @@ from math import nan
 import numpy as np
 
 from drivetrain.experiments.search.base import Combination, Space
-from drivetrain.experiments.search.interactions import candidates, climbed
+from drivetrain.experiments.search.interactions import STARTS, candidates, climbed
 from drivetrain.experiments.search.model import Model
 
 DRAWS, FEW_DRAWS, LARGE = 64, 16, 12
 """Functions that are drawn, and how many where there are more slots than the last number: each costs seconds there."""
-STARTS = 3
 FEWEST = 8
 
 
