@@ -110,16 +110,18 @@ def _about(seeds: int, rounds: int) -> str:
     return (
         f"{seeds} random splits into a half for training and a quarter each for validation and test, the same for "
         f"every arm. End-loss arms begin with individual training and then fit every model {rounds} times more, or "
-        f"step it {rounds} times through the data in {UPDATES} batches where its output has a formula (linear models, "
-        "support-vector classifiers and single support-vector regressions); the best epoch on validation is kept, the "
-        f"start included. Settings are scikit-learn's own, forests of {TREES} trees. Individual training may instead "
-        f"be repeated {rounds} times with other random numbers or other settings, chosen on validation by the metric "
-        f"of the system. Two tempi were tried for end-loss arms (refits with a step of {slow[0]:g}, Adam at "
-        f"{slow[1]:g}; or {fast[0]:g} and {fast[1]:g}) on {len(TUNING_SEEDS)} other splits. Where glue code has a "
-        "threshold, validation chooses it for every arm. Test rows are looked at once. Intervals of values: bootstrap "
-        "over the rows of the data set. Intervals of differences: the wider of that and of Student's over splits with "
-        "the variance of Nadeau and Bengio (2003). Many comparisons stand here: about one *better* and one *worse* in "
-        "forty would be chance."
+        f"step it {rounds} times through the data in {UPDATES} batches where its output has a formula (linear "
+        "models, support-vector classifiers and single support-vector regressions); the best epoch on validation "
+        f"is kept, the start included. Settings are scikit-learn's own, forests of {TREES} trees. Individual "
+        f"training may instead be repeated {rounds} times with other random numbers or other settings, chosen on "
+        "validation by the metric of the system. Two tempi were tried for end-loss arms (refits with a step of "
+        f"{slow[0]:g}, Adam at {slow[1]:g}; or {fast[0]:g} and {fast[1]:g}) on {len(TUNING_SEEDS)} other splits. "
+        "Where glue code has a threshold, validation chooses it for every arm. Test rows are looked at once.\n\n"
+        "Each difference has two intervals of 95 %. The first is the bootstrap's over the rows of the data set "
+        "and says what other test rows might have brought; the second is Student's over splits with the corrected "
+        "variance of Nadeau and Bengio (2003) and says what training on other rows might have brought. *Better* "
+        "and *worse* are said where both leave zero out, *on these rows* where the first alone does. Many "
+        "comparisons stand here: about one in forty would be called better, and one worse, by chance."
     )
 
 

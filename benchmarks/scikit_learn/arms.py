@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmarks.scikit_learn.families import Settings, settings
 from benchmarks.scikit_learn.setting import Data, Setting
 from drivetrain import System, fit
+from drivetrain.components.sklearn import EstimatorModule
 from drivetrain.training import AlternatingEndLoss, Individual, PartialEndLoss, Stages
 from drivetrain.training.base import TrainingPattern
 
@@ -92,17 +93,26 @@ def search(task: Task) -> Answer:
 
 def partial(task: Task) -> Answer:
     """Individual, then partial end-loss."""
-    return _after_individual(task, PartialEndLoss(task.setting.model, task.setting.loss))
+    return _after_individual(task, task.build(), PartialEndLoss(task.setting.model, task.setting.loss))
+
+
+def partial_unseen(task: Task) -> Answer:
+    """The same, where refits follow the gradient at out-of-bag answers."""
+    built = task.build()
+    for part in built.modules():
+        if isinstance(part, EstimatorModule):
+            part.wrapped.unseen = True
+    return _after_individual(task, built, PartialEndLoss(task.setting.model, task.setting.loss))
 
 
 def alternating(task: Task) -> Answer:
     """Individual, then alternating end-loss over all models."""
-    return _after_individual(task, AlternatingEndLoss(task.setting.loss))
+    return _after_individual(task, task.build(), AlternatingEndLoss(task.setting.loss))
 
 
-def _after_individual(task: Task, pattern: TrainingPattern) -> Answer:
+def _after_individual(task: Task, built: System, pattern: TrainingPattern) -> Answer:
     stages = Stages(Individual(task.setting.inner), pattern)
-    return answer_of(task.fit(task.build(), stages, (1, task.rounds)))
+    return answer_of(task.fit(built, stages, (1, task.rounds)))
 
 
 def _best(task: Task, candidates: list[System]) -> Answer:

@@ -48,6 +48,7 @@ class Restored(Setting):
     inputs = ("upper",)
     output = "digit"
     sequential = True
+    regression = True
     features = 32
     rows = ROWS
 

@@ -94,6 +94,7 @@ class Order(Setting):
     model = "estimate"
     inputs = ("patient",)
     output = "order"
+    regression = True
     higher_is_better = False
     thresholds = (0.0, *np.round(np.linspace(-0.5, 1.5, 81), 3).tolist())
     features = 10

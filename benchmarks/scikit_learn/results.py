@@ -1,4 +1,4 @@
-"""What the trials say: paired differences with the wider of two intervals, as tables and as sentences."""
+"""What the trials say: paired differences, each with two intervals, as tables and as sentences."""
 
 from __future__ import annotations
 
@@ -26,6 +26,35 @@ Cell = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A difference with two intervals, for two questions.
+
+    Attributes:
+        rows: what if other rows were tested on? The bootstrap's over the rows of the data set.
+        anew: what if models were also trained on other rows? Student's over splits, its variance corrected for splits
+            that share rows, ``(1/J + tested/trained) s²`` (Nadeau and Bengio 2003, "Inference for the generalization
+            error").
+    """
+
+    rows: Difference
+    anew: Difference
+
+    def verdict(self, margin: float) -> str:
+        """What may be said of it: *better* and *worse* need both intervals."""
+        for word in ("better", "worse"):
+            on_rows, trained_anew = getattr(self.rows, word)(), getattr(self.anew, word)()
+            if on_rows:
+                return word if trained_anew else f"{word} on these rows"
+        near = self.rows.not_worse(margin) and self.anew.not_worse(margin)
+        return f"no difference, not worse by {margin:g}" if near else "no difference"
+
+    def text(self) -> str:
+        """The difference and both intervals."""
+        ends = (f"[{each.low:+.3f}, {each.high:+.3f}]" for each in (self.rows, self.anew))
+        return f"{self.rows.value:+.3f} {' '.join(ends)}"
+
+
+@dataclass(frozen=True)
 class Results:
     """The finished trials of a comparison."""
 
@@ -43,13 +72,13 @@ class Results:
         """How good an arm is, with the bootstrap's interval over the rows of the data set."""
         return estimate(_joined(list(self.cells[cell].values()))) if cell in self.cells else None
 
-    def difference(self, ours: Cell, theirs: Cell) -> Difference | None:
+    def difference(self, ours: Cell, theirs: Cell) -> Compared | None:
         """Ours minus theirs on the splits that both have; None where one of them does not apply."""
         if ours not in self.cells or theirs not in self.cells:
             return None
         first, second = self.cells[ours], self.cells[theirs]
         seeds = sorted(first.keys() & second.keys())
-        return difference(
+        return compared(
             [first[seed] for seed in seeds], [second[seed] for seed in seeds], SETTINGS[ours[0]].higher_is_better
         )
 
@@ -75,11 +104,14 @@ class Results:
             assert value is not None
             assert pair is not None
             found.append(
-                {**dict(zip(("system", "family", "arm"), cell, strict=True)), "value": value.value,
-                 "low": value.low, "high": value.high, "difference": pair.value, "difference low": pair.low,
-                 "difference high": pair.high, "verdict": pair.verdict(SETTINGS[cell[0]].margin),
-                 "splits": len(self.cells[cell]), "seconds": self._seconds(cell)}
-            )  # fmt: skip
+                {
+                    **dict(zip(("system", "family", "arm"), cell, strict=True)),
+                    **{"value": value.value, "low": value.low, "high": value.high},
+                    **{"difference": pair.rows.value, "verdict": pair.verdict(SETTINGS[cell[0]].margin)},
+                    **{"rows": [pair.rows.low, pair.rows.high], "anew": [pair.anew.low, pair.anew.high]},
+                    **{"splits": len(self.cells[cell]), "seconds": self._seconds(cell)},
+                }
+            )
         return {"cells": found}
 
     def _summary(self, named: Sequence[Setting]) -> Table:
@@ -89,10 +121,10 @@ class Results:
                 value = self.value((setting.name, family, BASELINE))
                 cells = [self._against(setting, family, arm) for arm in END_LOSS]
                 rival = self._best_rival(setting, family)
-                alternating = self._best_end_loss(setting, family)
-                pair = self.difference((setting.name, family, alternating), (setting.name, family, rival))
+                ours = self._best_end_loss(setting, family)
+                pair = self.difference((setting.name, family, ours), (setting.name, family, rival))
                 last = "-" if pair is None else f"{_text(pair, setting)} ({rival})"
-                body.append([setting.name, family, "-" if value is None else value.text(), *cells, last])
+                body.append([setting.name, family, _value(value), *cells, last])
         header = ("system", "family", BASELINE, *(f"{arm} minus individual" for arm in END_LOSS),
                   "best end-loss minus best of equal cost")  # fmt: skip
         note = (
@@ -111,7 +143,7 @@ class Results:
                 cell = (setting.name, family, arm)
                 value = self.value(cell)
                 row += [
-                    "-" if value is None else value.text(),
+                    _value(value),
                     "" if arm == BASELINE else self._against(setting, family, arm),
                     "-" if value is None else f"{self._seconds(cell):.1f}",
                 ]
@@ -128,7 +160,7 @@ class Results:
         for arm in END_LOSS:
             pair = self.difference((setting.name, family, arm), (setting.name, family, BASELINE))
             if pair is not None:
-                said.append(f"{arm} {pair.text(signed=True)}: {pair.verdict(setting.margin)}")
+                said.append(f"{arm} {pair.text()} {pair.verdict(setting.margin)}")
         control = " (nothing to be gained)" if setting.nothing_to_gain else ""
         return f"{setting.name}{control}, {family}: {'; '.join(said)}."
 
@@ -146,24 +178,17 @@ class Results:
         return float(np.mean([row["seconds"] for row in self.cells[cell].values()]))
 
 
-def difference(ours: Sequence[Row], theirs: Sequence[Row], higher_is_better: bool) -> Difference:
-    """Ours minus theirs, trial by trial, with the wider of two intervals.
-
-    One is the bootstrap's over the rows of the data set, since the same row is tested on in several splits. It takes
-    the training sets as given; the other does not: Student's over splits, its variance corrected for splits that share
-    rows, ``(1/J + tested/trained) s²`` (Nadeau and Bengio 2003, "Inference for the generalization error").
-    """
-    pair = paired_difference(_joined(ours), _joined(theirs), higher_is_better=higher_is_better)
+def compared(ours: Sequence[Row], theirs: Sequence[Row], higher_is_better: bool) -> Compared:
+    """Ours minus theirs, trial by trial."""
+    rows = paired_difference(_joined(ours), _joined(theirs), higher_is_better=higher_is_better)
     per_split = [
         float(np.mean(one["values"]) - np.mean(other["values"])) for one, other in zip(ours, theirs, strict=True)
     ]
     count = len(per_split)
-    if count < 2:
-        return pair
-    error = float(np.std(per_split, ddof=1)) * (1 / count + TEST_PER_TRAINING) ** 0.5
-    half = float(t.ppf(0.975, count - 1)) * error
-    low, high = min(pair.low, pair.value - half), max(pair.high, pair.value + half)
-    return Difference(pair.value, low, high, pair.n, pair.units, higher_is_better)
+    error = float(np.std(per_split, ddof=1)) * (1 / count + TEST_PER_TRAINING) ** 0.5 if count > 1 else float("nan")
+    half = float(t.ppf(0.975, count - 1)) * error if count > 1 else float("nan")
+    anew = Difference(rows.value, rows.value - half, rows.value + half, rows.n, count, higher_is_better)
+    return Compared(rows, anew)
 
 
 def markdown(command: str, results: Results, tempi: Mapping[Cell, str], about: str) -> str:
@@ -186,5 +211,9 @@ def _joined(rows: Sequence[Row]) -> Rows:
     return Rows(values, np.ones(len(values)), units, ids)
 
 
-def _text(pair: Difference, setting: Setting) -> str:
-    return f"{pair.text(signed=True)} {pair.verdict(setting.margin)}"
+def _text(pair: Compared, setting: Setting) -> str:
+    return f"{pair.text()} {pair.verdict(setting.margin)}"
+
+
+def _value(found: Estimate | None) -> str:
+    return "-" if found is None else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

@@ -29,6 +29,7 @@ class Setting(ABC):
         inner: the losses of individual training, by edge.
         inputs: the edges that the system reads.
         sequential: whether a model reads what another answers, so that training in context is another thing.
+        regression: whether that model is a regression; a classifier's soft targets leave few trees out of the bag.
         nothing_to_gain: whether individual training already minimises what the system is judged by.
         thresholds: values of the glue code's one number that may be chosen on validation; the first is the default.
         features: numbers that the models read, for the scale of kernels.
@@ -42,6 +43,7 @@ class Setting(ABC):
     output: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
     sequential: ClassVar[bool] = False
+    regression: ClassVar[bool] = False
     nothing_to_gain: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     thresholds: ClassVar[tuple[float, ...]] = (0.0,)

@@ -21,7 +21,8 @@ SETTINGS: dict[str, Setting] = {
 }
 BASELINE = "individual"
 END_LOSS: dict[str, Callable[[Task], Answer]] = {
-    "partial end-loss": arms.partial, "alternating end-loss": arms.alternating,
+    "partial end-loss": arms.partial, "partial end-loss, out of bag": arms.partial_unseen,
+    "alternating end-loss": arms.alternating,
 }  # fmt: skip
 EQUALS: dict[str, Callable[[Task], Answer]] = {
     "individual, in context": arms.in_context, "individual, best of the refits": arms.refits,
@@ -46,6 +47,7 @@ class Job(NamedTuple):
 def applies(setting: Setting, family: str, arm: str) -> bool:
     """Whether an arm means anything here."""
     return {
+        "partial end-loss, out of bag": family == "forest" and setting.regression,
         "alternating end-loss": len(setting.inner) > 1,
         "individual, in context": setting.sequential,
         "individual, best of the refits": family == "forest",  # nothing in the others is drawn at random

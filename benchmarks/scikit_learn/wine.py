@@ -32,6 +32,7 @@ class Cultivar(Setting):
     inputs = ("cheap", "seen")
     output = "cultivar"
     sequential = True
+    regression = True
     features = 6
 
     @property

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from benchmarks.scikit_learn.results import TEST_PER_TRAINING, Results, difference
+from benchmarks.scikit_learn.results import TEST_PER_TRAINING, Results, compared
 from benchmarks.scikit_learn.trial import ARMS, END_LOSS, SETTINGS, Job, applies, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,23 +32,27 @@ def row(seed: int, values: list[float], arm: str = "individual") -> dict:
     return {**named, "units": list(range(len(values))), "values": values, "validation": 0.5}
 
 
-def test_a_difference_has_the_wider_of_two_intervals() -> None:
+def test_better_and_worse_need_both_intervals() -> None:
     random = np.random.default_rng(0)
-    ours = [row(seed, (random.random(40) < 0.8).astype(float).tolist()) for seed in range(20)]
     theirs = [row(seed, (random.random(40) < 0.7).astype(float).tolist()) for seed in range(20)]
-    found = difference(ours, theirs, True)
+    ours = [row(seed, (random.random(40) < 0.8).astype(float).tolist()) for seed in range(20)]
+    found = compared(ours, theirs, True)
     per_split = [np.mean(a["values"]) - np.mean(b["values"]) for a, b in zip(ours, theirs, strict=True)]
-    corrected = 2.093 * np.std(per_split, ddof=1) * (1 / 20 + TEST_PER_TRAINING) ** 0.5  # t of 19 degrees of freedom
-    assert found.high - found.low >= 2 * corrected - 1e-3
-    assert found.low < found.value < found.high
+    half = 2.093 * np.std(per_split, ddof=1) * (1 / 20 + TEST_PER_TRAINING) ** 0.5  # t of 19 degrees of freedom
+    assert found.anew.high - found.anew.low == pytest.approx(2 * half, rel=1e-3)
+    assert found.rows.better()
+    assert not found.anew.better()
+    assert found.verdict(0.01) == "better on these rows"
+    assert compared(theirs, ours, True).verdict(0.01) == "worse on these rows"
+    assert compared(ours, ours, True).verdict(0.01) == "no difference, not worse by 0.01"
 
 
 def test_what_loses_is_said_to_lose() -> None:
     rows = [row(seed, [1.0] * 9 + [0.0]) for seed in range(20)]
     rows += [row(seed, [1.0] * 5 + [0.0] * 5, "partial end-loss") for seed in range(20)]
     (sentence,) = Results(rows).words()
-    assert "partial end-loss -0.40" in sentence
-    assert "worse" in sentence
+    assert "partial end-loss -0.400" in sentence
+    assert sentence.endswith("worse.")
 
 
 def test_a_trial_that_chooses_a_tempo_does_not_see_the_test_data() -> None:
