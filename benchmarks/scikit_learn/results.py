@@ -106,10 +106,15 @@ class Results:
             found.append(
                 {
                     **dict(zip(("system", "family", "arm"), cell, strict=True)),
-                    **{"value": value.value, "low": value.low, "high": value.high},
-                    **{"difference": pair.rows.value, "verdict": pair.verdict(SETTINGS[cell[0]].margin)},
-                    **{"rows": [pair.rows.low, pair.rows.high], "anew": [pair.anew.low, pair.anew.high]},
-                    **{"splits": len(self.cells[cell]), "seconds": self._seconds(cell)},
+                    "value": value.value,
+                    "low": value.low,
+                    "high": value.high,
+                    "difference": pair.rows.value,
+                    "verdict": pair.verdict(SETTINGS[cell[0]].margin),
+                    "rows": [pair.rows.low, pair.rows.high],
+                    "anew": [pair.anew.low, pair.anew.high],
+                    "splits": len(self.cells[cell]),
+                    "seconds": self._seconds(cell),
                 }
             )
         return {"cells": found}
