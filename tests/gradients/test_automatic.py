@@ -55,6 +55,8 @@ def slow(x: Tensor) -> Tensor:
         (lambda x: x.square().sum(-1), 40, SPSA, "many inputs (40 in a sample)"),
         (lambda x: torch.ones(len(x)), 3, Perturbed, "did not change"),
         (lambda x: [row[row > 0] for row in x], 3, FiniteDifferences, "ragged"),
+        (lambda x: x - x.mean(0), 3, SPSA, "it mixes the samples of a batch, which therefore moves as one"),
+        (lambda x: x.argsort(0).argsort(0).float(), 3, Perturbed, "mixes the samples"),
     ],
 )
 def test_without_a_method_one_is_chosen_by_what_the_answer_is(
@@ -115,6 +117,25 @@ def test_the_choice_is_part_of_the_state_and_is_not_made_again() -> None:
     second(batch())
     assert (second.method, second.why) == (first.method, first.why)
     assert len(runs) - before <= 3  # its value, and whether it mixes samples
+
+
+def test_code_that_differs_from_run_to_run_is_not_asked_by_small_steps() -> None:
+    draws = torch.Generator().manual_seed(0)
+    wrapped = differentiable(code(lambda x: x * torch.rand(x.shape, generator=draws)))
+    wrapped(batch())
+    assert isinstance(wrapped.method, Perturbed)
+    assert "differs from run to run" in wrapped.why
+
+
+def test_code_that_fails_beside_its_inputs_says_why_it_was_run_there() -> None:
+    def positive(x: Tensor) -> Tensor:
+        if (x < 0).any():
+            raise ValueError("a negative length")
+        return x.round()
+
+    with pytest.raises(ValueError, match="a negative length") as failure:
+        differentiable(code(positive))((torch.rand(8, 3) * 0.1).requires_grad_())
+    assert "'code' was run at inputs a little beside those it was given" in failure.value.__notes__[0]
 
 
 def test_whatever_may_be_chosen_can_be_read_from_a_state() -> None:

@@ -30,10 +30,12 @@ class Automatic(AbstractEstimator):
     | distributions over symbols | ``Expected`` |
     | scores; what is best under them (arg-max, top-k, a path) | ``IMLE`` |
     | anything, slowly | ``Surrogate`` (``Perturbed(samples=2)`` where it is ragged) |
-    | answers that jump | ``Perturbed`` |
+    | answers that jump, or differ from run to run | ``Perturbed`` |
     | smooth answers to few numbers; to many | ``FiniteDifferences``; ``SPSA`` |
 
-    The look costs eleven runs at most and the noise of what was chosen three further estimates, once, with random
+    Where samples of a batch influence each other, the batch moves as one (``independent=False``), with more draws.
+
+    The look costs fourteen runs at most and the noise of what was chosen three further estimates, once, with random
     numbers of their own that leave torch's generator alone. The choice is kept in the component's memory, so that
     training resumes with it. Of code whose calls take about as long as ``dear``, two fresh starts may see it on
     different sides: name the method where they must be bitwise the same.
@@ -81,9 +83,15 @@ class Automatic(AbstractEstimator):
             )
         if found.seconds > self.dear:
             cost = f"{kind}a call is dear ({found.seconds:.2g} s)"
-            if call.ragged or call.batch is None:
-                return Choice(Perturbed(samples=2), f"{cost}, so few are made")
+            if call.ragged or call.batch is None or found.mixing:
+                return Choice(Perturbed(samples=2, independent=not found.mixing), f"{cost}, so few are made")
             return Choice(Surrogate(), f"{cost}, so a network learns what it answers")
+        if found.mixing:
+            smooth = found.jumping is not None and found.jumping < 0.25 and not found.moody
+            method = SPSA(samples=32, step=0.01, independent=False) if smooth else Perturbed(32, independent=False)
+            return Choice(method, f"{kind}it mixes the samples of a batch, which therefore moves as one")
+        if found.moody:
+            return Choice(Perturbed(), f"{kind}its answer differs from run to run, which small steps would magnify")
         if found.jumping is None:
             return Choice(Perturbed(), f"{kind}its answer did not change when its inputs moved by half their spread")
         if found.jumping >= 0.25:  # one flag among three or four values that move smoothly is enough

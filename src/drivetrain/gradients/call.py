@@ -116,7 +116,15 @@ class Run:
 
     def function(self, inputs: Tensors) -> Tensors:
         """The code as a function of flat tensors."""
-        leaves, structure = tree_flatten(self._laid(self.whole(inputs)))
+        try:
+            answer = self.whole(inputs)
+        except Exception as error:
+            error.add_note(
+                f"'{self.component.name}' was run at inputs a little beside those it was given, to estimate its "
+                f"gradient. Let it take those, too, or choose a method that runs nothing: StraightThrough()"
+            )
+            raise
+        leaves, structure = tree_flatten(self._laid(answer))
         shapes = [leaf.shape if isinstance(leaf, Tensor) else None for leaf in leaves]
         known = [leaf.shape if isinstance(leaf, Tensor) else None for leaf in self.answer_leaves]
         if structure != self.answer_structure or shapes != known:

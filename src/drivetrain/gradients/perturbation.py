@@ -59,16 +59,27 @@ class Effect:
 
 
 def refuse_mixing(call: Call, scale: float | None, method: str) -> None:
-    """Move the first half of the batch; the second half must not notice, else a per-sample estimate is wrong.
-
-    Costs one run of the code. Code that answers differently each time cannot be checked and is let through.
+    """Refuse to estimate a gradient per sample where samples influence each other.
 
     Raises:
-        ComponentError: samples influence each other.
+        ComponentError: they do.
+    """
+    if mixes(call, scale):
+        raise ComponentError(
+            f"'{call.component}' mixes samples: its answer for one sample changes when another sample's input does, so "
+            f"that a gradient per sample would be wrong. Let the batch move as one: {method}(..., independent=False), "
+            f"which needs more samples for the same accuracy"
+        )
+
+
+def mixes(call: Call, scale: float | None = None) -> bool:
+    """Whether samples influence each other: the first half of the batch moves, and the second half must not notice.
+
+    Costs one run of the code, or two. Code that answers differently each time cannot be checked and is let through.
     """
     batch = call.batch
     if batch is None or batch < 2:
-        return
+        return False
     half = batch // 2
     moved = []
     for value in call.inputs:
@@ -76,14 +87,8 @@ def refuse_mixing(call: Call, scale: float | None, method: str) -> None:
         other[half if call.is_per_sample(value) else 0 :] = value[half if call.is_per_sample(value) else 0 :]
         moved.append(other)
     if _agree(call.function(tuple(moved)), call.outputs, half):
-        return
-    if not _agree(call.function(call.inputs), call.outputs, 0):
-        return
-    raise ComponentError(
-        f"'{call.component}' mixes samples: its answer for one sample changes when another sample's input does, so "
-        f"that a gradient per sample would be wrong. Let the batch move as one: {method}(..., independent=False), "
-        f"which needs more samples for the same accuracy"
-    )
+        return False
+    return _agree(call.function(call.inputs), call.outputs, 0)
 
 
 def _product(cotangent: Tensor, upper: Tensor, lower: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from drivetrain.gradients.call import Call, Tensors
-from drivetrain.gradients.perturbation import spread
+from drivetrain.gradients.perturbation import mixes, spread
 
 EVIDENCE = 8
 """Samples whose pick must have changed before code is taken to pick what is best."""
@@ -24,24 +24,30 @@ class Look:
         jumping: the share of numbers that jump, of those of an answer that change under large steps; of the worst
             output. ``None``: nothing changed.
         best: ``"highest"`` or ``"lowest"``: which of its scores the code answers; ``None`` if it is no such code.
+        mixing: whether samples of a batch influence each other.
+        moody: whether it answers differently from run to run.
         seconds: of one call, the median.
     """
 
     jumping: float | None
     best: str | None
+    mixing: bool
+    moody: bool
     seconds: float
 
 
 def look(call: Call) -> Look:
-    """Run the code at eight to eleven moved inputs, with random numbers that leave torch's generator alone."""
+    """Run the code at nine to fourteen inputs, moved by random numbers that leave torch's generator alone."""
     seconds: list[float] = []
     wide = list(_runs(call, 0.5, seconds))
     near = list(_runs(call, 1e-3, seconds))
-    jumping = _jumping(call, near, wide)
+    jumping, mixing = _jumping(call, near, wide), mixes(call)
     best = None
-    if jumping is not None and jumping >= 0.25:
+    if jumping is not None and jumping >= 0.25 and not mixing:
         best = _best(call, wide, seconds)
-    return Look(jumping, best, sorted(seconds)[len(seconds) // 2])
+    again = zip(_timed(call, call.inputs, seconds), call.outputs, strict=True)
+    moody = any(not torch.equal(told.nan_to_num(), known.nan_to_num()) for told, known in again)
+    return Look(jumping, best, mixing, moody, sorted(seconds)[len(seconds) // 2])
 
 
 def _runs(call: Call, step: float, seconds: list[float]) -> Iterator[tuple[Tensors, Tensors]]:
