@@ -35,7 +35,7 @@ def main(
     from .pictures import collection
     from .samples import Scenes, judged
     from .sheet import sheet as drawn
-    from .start import build
+    from .start import start
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -45,7 +45,7 @@ def main(
     except DrivetrainError as reason:
         raise SystemExit(f"{type(reason).__name__}: {reason}") from None
     console.print(found.about, markup=False)
-    street, thresholds = tune(build(seed, epochs), judged(found.valid))
+    street, thresholds = tune(start(seed, epochs), judged(found.valid))
     console.print(street, "\nthresholds:", thresholds, markup=False)
     test = Scenes(found.test, found.places.tolist())
     console.print(evaluate(street, test, {m.edge: m for m in (LIGHTS, SIGNS, RECALL)}, unit="place"))

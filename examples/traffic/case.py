@@ -16,7 +16,7 @@ from .losses import scene_loss
 from .metrics import LIGHTS, RECALL, SIGNS, right_at_place
 from .pictures import collection
 from .samples import Sample, Scenes, judged, together
-from .start import EPOCHS, alone, build, individually
+from .start import EPOCHS, STARTS, alone, build, individually
 from .system import light_reporter, over, sign_reporter, soft_lights, soft_signs
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
@@ -88,8 +88,10 @@ def fork() -> Case:
     """The case; its end metric is the F1 over both branches together."""
     about = (
         f"{collection().about} Test pictures that look alike are one place, and places are the independent units. "
-        f"Every arm goes on from the same fork of its seed, whose models were trained individually for {EPOCHS} "
-        "readings of the data; their labels are not counted again. Inner truths are no other labels than those of the "
+        f"Every arm goes on from the same fork, whose models were trained individually for {EPOCHS} readings of the "
+        f"data; their labels are not counted again. Seeds share {STARTS} such start: what differs between them is "
+        "order and augmentation of what follows, and no interval tells what another start would have brought. Inner "
+        "truths are no other labels than those of the "
         "end: a box with a class is where to look and what to read, so that individual training with labels projected "
         "from the end is individual training. With fixed weights merged loss is simultaneous training. Readers have no "
         "metric of their own: selected by own means the detector by its recall and the rest by the end. Gaps are of "

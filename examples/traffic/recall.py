@@ -134,7 +134,7 @@ def main(
     for variable, folder in ((DATA, data), (HELD_OUT, held_out)):
         if folder is not None:
             os.environ[variable] = str(folder)
-    from .start import build
+    from .start import start
 
     console = Console(highlight=False)
     try:
@@ -144,14 +144,14 @@ def main(
     gates: tuple[float | None, ...] = (None, *GATES)
     kept: dict[tuple[float | None, str], list[tuple[Rows, Rows, Rows]]] = {}
     for seed in progress(range(seeds), "gates of individually trained forks"):
-        street = build(seed)
+        street = start(seed)
         valid = outputs(street, found.valid, range(len(found.valid)))
         test = outputs(street, found.test, found.places.tolist())
         for rule in RULES:
             for gate in gates:
                 kept.setdefault((gate, rule), []).append(judged(valid, test, gate, rule, seed))
     text = table(kept, gates, seeds, found.about)
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
     if publish is not None:
         publish.write_text(text, encoding="utf-8")
 

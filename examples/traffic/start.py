@@ -1,6 +1,6 @@
-"""What every arm of the comparison goes on from: the fork, each of its models trained on its own truth, by seed.
+"""What every arm of the comparison goes on from: the fork, each of its models trained on its own truth.
 
-Training the detector from nothing costs a hundred times what an arm does, so it is done once a seed and kept in a file.
+Training the detector from nothing costs many times what an arm does, so it is done once and kept in a file.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .system import untrained
 
 EPOCHS = 16
 RATE = 4e-3
+STARTS = 1  # that seeds share in turn; with one, intervals do not tell what another start would have brought
 KEPT = "DRIVETRAIN_TRAFFIC_STARTS"  # the variable that names the folder of starts
 
 
@@ -34,8 +35,13 @@ def individually(recall: float = 1.0) -> Individual:
     return Individual({"map": partial(map_loss, recall=recall), "states": states_loss, "classes": classes_loss})
 
 
-def build(seed: int = 0, epochs: int = EPOCHS) -> System:
-    """The individually trained fork of a seed; trained at the first call, then read from ``report/traffic/starts``."""
+def build(seed: int = 0) -> System:
+    """What the arms of a seed go on from."""
+    return start(seed % STARTS)
+
+
+def start(seed: int = 0, epochs: int = EPOCHS) -> System:
+    """The individually trained fork; trained at the first call, then read from ``report/traffic/starts``."""
     system, pictures = untrained(seed), collection().train
     folder = Path(os.environ.get(KEPT, "report/traffic/starts"))
     folder.mkdir(parents=True, exist_ok=True)
