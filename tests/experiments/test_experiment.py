@@ -56,6 +56,25 @@ def test_a_version_is_restored_into_the_system_that_runs_as_it_did(experiment: E
     assert experiment.register(car.system) == run.version
 
 
+def test_what_a_training_started_from_is_brought_back_too_unless_it_is_large(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = join()
+    inputs = car.data["image"], car.data["scan"]
+    car.system.eval()
+    before = car.system(*inputs)
+    with experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    assert torch.equal(experiment.restore(1, car.system).eval()(*inputs), before)
+    monkeypatch.setattr("drivetrain.experiments.snapshot.SMALL", 0)
+    fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1)
+    with experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    started = experiment.store.runs.get("last").start
+    with pytest.raises(StoreError, match=r"not stored: they are large.*register\(system\) before training keeps them"):
+        experiment.restore(started or 0, car.system)
+
+
 def test_a_model_knows_in_whose_context_it_was_trained(experiment: Experiment) -> None:
     car = join()
     with experiment.run(car.system) as run:

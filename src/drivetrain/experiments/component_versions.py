@@ -112,8 +112,8 @@ class ComponentVersions:
         """
         if version.weights is None:
             raise StoreError(
-                f"the weights of {version} were not stored, because training was about to change them; only their "
-                f"fingerprint is known. Experiment(...).register(system) before training keeps them"
+                f"the weights of {version} were not stored: they are large, and training was about to change them; "
+                f"only their fingerprint is known. Experiment(...).register(system) before training keeps them"
             )
         return self.contents.get(version.weights)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from drivetrain.experiments.database import Database
@@ -60,27 +62,38 @@ def read_matrix(database: Database, system: str, metric: str, edge: str, data: s
         found = cursor.execute(words(_ROWS.format("" if data is None else "AND e.data = :data ")), asked).fetchall()
         newest = {row[0]: row for row in found}  # in order of being measured
         pairs = [row[1].split(",") for row in newest.values()]
-        digests = _digests(cursor, set(chain.from_iterable(pairs)))
+        columns = list(zip_longest(*pairs, fillvalue=""))  # by slot: everything is done a column at a time
+        distinct = [set(column) for column in columns]
+        digests = _digests(cursor, set().union(*distinct) - {""})
     names = tuple(name for _, name in slots)
     if not newest:
         return Matrix(system, metric, names, (), edge, data)
     numbers, _, values, lows, highs, ns = zip(*newest.values(), strict=True)
-    known = [math.nan if value is None else value for value in values]
-    pins = _pins(pairs, [f"{slot}=" for slot, _ in slots], digests)
-    return Matrix(system, metric, names, tuple(map(Row, numbers, pins, known, lows, highs, ns)), edge, data)
+    if None in values:
+        values = tuple(math.nan if value is None else value for value in values)
+    prefixes = [f"{slot}=" for slot, _ in slots]
+    if _regular(distinct, prefixes):
+        pins: Iterable[tuple[str, ...]] = zip(*(map(digests.__getitem__, column) for column in columns), strict=True)
+    else:
+        pins = [_with_gaps(each, prefixes, digests) for each in pairs]
+    rows = map(_row, zip(numbers, pins, values, lows, highs, ns, strict=True))
+    return Matrix(system, metric, names, tuple(rows), edge, data)
 
 
-def _pins(pairs: list[list[str]], slots: list[str], digests: dict[str, str]) -> list[tuple[str, ...]]:
-    """By version, the digest in each slot. Slots that came later leave gaps in older versions."""
-    if all(len(each) == len(slots) for each in pairs):  # each pins every slot, in order of execution
-        columns = zip(*pairs, strict=True)
-        if all(pair.startswith(slot) for column, slot in zip(columns, slots, strict=True) for pair in set(column)):
-            return [tuple(map(digests.__getitem__, each)) for each in pairs]
-    gaps = []
-    for each in pairs:
-        there = {pair[: pair.index("=") + 1]: digests[pair] for pair in each}
-        gaps.append(tuple(there.get(slot, "") for slot in slots))
-    return gaps
+_row: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)  # type: ignore[arg-type]  # faster than Row._make
+
+
+def _regular(columns: list[set[str]], slots: list[str]) -> bool:
+    """Whether each version pins every slot, in order of execution."""
+    return len(columns) == len(slots) and all(
+        pair.startswith(slot) for column, slot in zip(columns, slots, strict=True) for pair in column
+    )
+
+
+def _with_gaps(pairs: list[str], slots: list[str], digests: dict[str, str]) -> tuple[str, ...]:
+    """The digest in each slot, where some slots came later than the version."""
+    there = {pair[: pair.index("=") + 1]: digests[pair] for pair in pairs}
+    return tuple(there.get(slot, "") for slot in slots)
 
 
 def _digests(cursor: Any, pairs: set[str]) -> dict[str, str]:

@@ -17,6 +17,9 @@ from drivetrain.experiments.version import ComponentVersion, SystemVersion, dige
 from drivetrain.graph import Component, System
 from drivetrain.graph.describing import described
 
+SMALL = 16 * 2**20
+"""Bytes of weights up to which what a training started from is kept, too."""
+
 
 def weights_of(component: Component) -> bytes:
     """What a component has learned as safetensors; each shared tensor once, an estimator's skops file as one tensor.
@@ -81,6 +84,11 @@ def store_component(
     )
 
 
+def size_of(component: Component) -> int:
+    """The bytes of what a component has learned."""
+    return sum(value.nbytes for value in component.state_dict().values() if isinstance(value, Tensor))
+
+
 def code_of(component: Component) -> str:
     """The digest of a component's code without its weights; of its class where its state cannot be read."""
     kinds = [type(component.thing)]
@@ -113,7 +121,7 @@ def store_system(
         store: where.
         system: what.
         name: under which name.
-        only_named: the models whose weights are not kept, because training will change them.
+        only_named: the models that training will change: their weights are kept where they are small (``SMALL``).
         run: the key of the run that made it.
         place: where its diagram is declared, MODULE:NAME.
     """
@@ -121,7 +129,9 @@ def store_system(
     signatures = {slot: str(node.component.signature) for slot, node in nodes.items()}
     store.systems.declare(name, signatures, place=place, diagram=described(system))
     pinned = {
-        slot: store_component(store, node.component, keep=slot not in only_named, run=run).digest
+        slot: store_component(
+            store, node.component, keep=slot not in only_named or size_of(node.component) <= SMALL, run=run
+        ).digest
         for slot, node in nodes.items()
     }
     parts = glue_of(system)
