@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.scikit_learn.arms import TEMPI, UPDATES
 from benchmarks.scikit_learn.families import FAMILIES, TREES
 from benchmarks.scikit_learn.results import Cell, Results, markdown
-from benchmarks.scikit_learn.trial import ARMS, END_LOSS, SETTINGS, Job, applies, run
+from benchmarks.scikit_learn.trial import ARMS, END_LOSS, IN_SAMPLE, OUT_OF_BAG, SETTINGS, Job, applies, run
 from drivetrain.report import progress
 from examples.protocol.running import answers
 from examples.protocol.store import Store
@@ -54,6 +54,7 @@ def main(
     if _run(trying, store, "choosing tempi", workers, deadline, test=False):
         raise SystemExit("The tempi are not chosen yet; the same command goes on.")
     tempi = _chosen(trying, store)
+    tempi |= {(*cell[:2], OUT_OF_BAG): tempo for cell, tempo in tempi.items() if cell[2] == IN_SAMPLE}
     jobs = [
         Job(*cell, tempi.get(cell, next(iter(TEMPI))), seed, rounds, rows) for seed in range(seeds) for cell in cells
     ]

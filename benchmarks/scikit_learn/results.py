@@ -13,7 +13,7 @@ from scipy.stats import t
 
 from benchmarks.scikit_learn.families import FAMILIES
 from benchmarks.scikit_learn.setting import Setting
-from benchmarks.scikit_learn.trial import ARMS, BASELINE, END_LOSS, EQUALS, SETTINGS
+from benchmarks.scikit_learn.trial import ARMS, BASELINE, END_LOSS, EQUALS, IN_SAMPLE, OUT_OF_BAG, SETTINGS
 from drivetrain.evaluation import Difference, Estimate, Rows, estimate, paired_difference
 from examples.protocol.store import Row
 from examples.protocol.tables import Table
@@ -166,6 +166,9 @@ class Results:
             pair = self.difference((setting.name, family, arm), (setting.name, family, BASELINE))
             if pair is not None:
                 said.append(f"{arm} {pair.text()} {pair.verdict(setting.margin)}")
+        pair = self.difference((setting.name, family, OUT_OF_BAG), (setting.name, family, IN_SAMPLE))
+        if pair is not None:
+            said.append(f"out-of-bag answers in partial end-loss {pair.text()} {pair.verdict(setting.margin)}")
         control = " (nothing to be gained)" if setting.nothing_to_gain else ""
         return f"{setting.name}{control}, {family}: {'; '.join(said)}."
 

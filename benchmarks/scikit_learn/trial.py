@@ -21,15 +21,20 @@ SETTINGS: dict[str, Setting] = {
 }
 BASELINE = "individual"
 END_LOSS: dict[str, Callable[[Task], Answer]] = {
-    "partial end-loss": arms.partial, "partial end-loss, out of bag": arms.partial_unseen,
-    "alternating end-loss": arms.alternating,
+    "partial end-loss": arms.partial, "alternating end-loss": arms.alternating,
 }  # fmt: skip
+IN_SAMPLE, OUT_OF_BAG = "partial end-loss", "partial end-loss, out of bag"
 EQUALS: dict[str, Callable[[Task], Answer]] = {
     "individual, in context": arms.in_context, "individual, best of the refits": arms.refits,
     "individual, settings searched": arms.search,
     "one model": peers.one_model, "stacking": peers.stacking, "gradient boosting": peers.boosting,
 }  # fmt: skip
-ARMS: dict[str, Callable[[Task], Answer]] = {BASELINE: arms.individual, **END_LOSS, **EQUALS}
+ARMS: dict[str, Callable[[Task], Answer]] = {
+    BASELINE: arms.individual,
+    **END_LOSS,
+    OUT_OF_BAG: arms.partial_unseen,
+    **EQUALS,
+}
 
 
 class Job(NamedTuple):
@@ -47,7 +52,7 @@ class Job(NamedTuple):
 def applies(setting: Setting, family: str, arm: str) -> bool:
     """Whether an arm means anything here."""
     return {
-        "partial end-loss, out of bag": family == "forest" and setting.regression,
+        OUT_OF_BAG: family == "forest" and setting.regression,
         "alternating end-loss": len(setting.inner) > 1,
         "individual, in context": setting.sequential,
         "individual, best of the refits": family == "forest",  # nothing in the others is drawn at random
