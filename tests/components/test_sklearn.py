@@ -17,6 +17,7 @@ sklearn = pytest.importorskip("sklearn")
 
 from sklearn.base import clone  # noqa: E402
 from sklearn.ensemble import (  # noqa: E402
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     RandomForestClassifier,
@@ -34,6 +35,7 @@ from sklearn.svm import SVC, SVR, LinearSVC  # noqa: E402
 from drivetrain import System, component, fit, system  # noqa: E402
 from drivetrain.components.conformance import examine as examine_adapter  # noqa: E402
 from drivetrain.components.sklearn import Estimator  # noqa: E402
+from drivetrain.components.sklearn_forests import forest_answer  # noqa: E402
 from drivetrain.components.sklearn_state import from_tensor, to_tensor  # noqa: E402
 from drivetrain.components.sklearn_targets import duplicated, on_the_simplex  # noqa: E402
 from drivetrain.components.sklearn_unseen import recall_unseen  # noqa: E402
@@ -396,3 +398,26 @@ def test_rows_with_soft_targets_are_left_out_whole() -> None:
         expected = np.mean([tree.predict_proba(X[row : row + 1].numpy())[0] for tree in strangers], axis=0)
         assert 0 < len(strangers) < 10
         assert np.allclose(forest.unseen_outputs_[row], expected)
+
+
+@pytest.mark.parametrize("make", [RandomForestClassifier, RandomForestRegressor, ExtraTreesRegressor])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_forest_answers_bitwise_as_scikit_learn_does(make: Any, targets: int) -> None:
+    truth = STATES.numpy() if make is RandomForestClassifier else X[:, :targets].numpy().squeeze()
+    forest = make(30, random_state=0).fit(X.numpy(), truth)
+    output = "predict_proba" if make is RandomForestClassifier else "predict"
+    strange = np.random.default_rng(0).normal(size=(100, 5)) * 3
+    for features in (X.numpy(), strange, strange.astype(np.float32), strange[:, ::-1]):
+        found = forest_answer(forest, output, features)
+        assert found is not None
+        assert np.array_equal(found, getattr(forest, output)(features))
+
+
+def test_what_a_forest_would_complain_about_is_left_to_scikit_learn() -> None:
+    forest = RandomForestRegressor(5).fit(X.numpy(), X[:, 0].numpy())
+    assert forest_answer(forest, "predict", np.full((2, 5), np.inf)) is None
+    assert forest_answer(forest, "apply", X.numpy()) is None
+    assert forest_answer(forest.set_params(n_jobs=2), "predict", X.numpy()) is None
+    assert forest_answer(Ridge().fit(X.numpy(), X[:, 0].numpy()), "predict", X.numpy()) is None
+    with pytest.raises(ValueError, match="infinity"):
+        component("level", forest.set_params(n_jobs=None), "image -> level")(torch.full((2, 5), torch.inf))

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from drivetrain.components.fitting import Array, Columns, FittingModule, Pull
+from drivetrain.components.sklearn_forests import forest_answer
 from drivetrain.components.sklearn_forms import Form, form_of
 from drivetrain.components.sklearn_merging import merged
 from drivetrain.components.sklearn_state import from_tensor, let_go_of_the_generator, to_tensor
@@ -221,7 +222,9 @@ class EstimatorModule(FittingModule):
 
     def _answer(self, x: Tensor) -> Tensor:
         self.hand_back()
-        answer = getattr(self.estimator, self.wrapped.output)(x.detach().numpy())
+        features = x.detach().numpy()
+        answer = forest_answer(self.estimator, self.wrapped.output, features)
+        answer = getattr(self.estimator, self.wrapped.output)(features) if answer is None else answer
         if isinstance(answer, list):
             raise ComponentError(
                 f"{type(self.estimator).__name__}.{self.wrapped.output} answers {len(answer)} arrays, one for each of "
