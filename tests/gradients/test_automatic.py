@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain import component, fit, system
+from drivetrain.errors import DeclarationError
 from drivetrain.gradients import (
     IMLE,
     SPSA,
@@ -136,6 +137,34 @@ def test_code_that_fails_beside_its_inputs_says_why_it_was_run_there() -> None:
     with pytest.raises(ValueError, match="a negative length") as failure:
         differentiable(code(positive))((torch.rand(8, 3) * 0.1).requires_grad_())
     assert "'code' was run at inputs a little beside those it was given" in failure.value.__notes__[0]
+
+
+def test_a_frozen_forest_lets_the_gradient_through_to_the_model_before_it() -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    torch.manual_seed(0)
+    points = torch.randn(200, 4)
+    trees = RandomForestClassifier(10, random_state=0).fit(points.numpy(), (points[:, 0] * points[:, 1] > 0).numpy())
+    reader = component("reader", nn.Linear(6, 4), "signal -> features")
+    forest = component("forest", trees, "features -> label")
+    with pytest.raises(DeclarationError, match=r"has weights that learn.*forest\.requires_grad_\(False\)"):
+        differentiable(forest)
+    forest.requires_grad_(False)
+    through = differentiable(forest)
+
+    @system
+    def net(signal: Tensor) -> Tensor:
+        return through(reader(signal))
+
+    def loss(found: Tensor, wanted: Tensor) -> Tensor:
+        return -found.clamp_min(1e-2).log().gather(1, wanted.unsqueeze(1)).float().mean()
+
+    signal = torch.randn(128, 6)
+    data = {"signal": signal, "label": (signal[:, 0] > 0).long()}
+    adam = lambda weights: torch.optim.Adam(weights, 0.03)  # noqa: E731 - as a user writes it
+    report = fit(net, data, SimultaneousEndLoss(loss), epochs=6, seed=0, optimizer=adam)
+    assert report.history[-1]["loss"] < 0.8 * report.history[0]["loss"]
+    assert net.models == ("reader",)
 
 
 def test_whatever_may_be_chosen_can_be_read_from_a_state() -> None:
