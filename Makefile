@@ -64,7 +64,7 @@ $(CORE)/.installed: pyproject.toml constraints/core.txt
 
 $(FULL)/.installed: pyproject.toml constraints/full.txt constraints/weights.txt
 	@$(call say,installing everything into $(FULL); three to four minutes and 8 GB)
-	@$(PYTHON) .ci/install.py $(FULL) constraints/full.txt ".[aggregators,fabric,jax,keras,metrics,mlflow,onnx,optuna,postgres,ray,scan,sklearn,tensorflow,ui,yolo,dev]"
+	@$(PYTHON) .ci/install.py $(FULL) constraints/full.txt ".[aggregators,fabric,flax,jax,keras,metrics,mlflow,onnx,optuna,postgres,ray,scan,sklearn,tensorflow,ui,yolo,dev]"
 	@$(FULL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints/weights.txt
 	@touch $@
 

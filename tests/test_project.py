@@ -16,7 +16,17 @@ SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
 PYTHON_FILES = [*SOURCES, *(f for d in ("examples", "benchmarks") for f in sorted((REPOSITORY / d).rglob("*.py")))]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
-TRAINERS = ["jax", "keras", "lightning", "lightning_fabric", "sklearn", "tensorflow", "torchvision", "ultralytics"]
+TRAINERS = [
+    "flax",
+    "jax",
+    "keras",
+    "lightning",
+    "lightning_fabric",
+    "sklearn",
+    "tensorflow",
+    "torchvision",
+    "ultralytics",
+]
 EXTRAS = [*TRAINERS, "beartype", "mlflow", "onnx", "onnxruntime", "parso", "pyarrow", "ray", "torchmetrics"]
 
 

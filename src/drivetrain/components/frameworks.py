@@ -14,6 +14,7 @@ ADAPTERS = {
     "keras": "drivetrain.components.keras",
     "tensorflow": "drivetrain.components.tensorflow",
     "onnx": "drivetrain.components.onnx",
+    "flax": "drivetrain.components.flax",
     "drivetrain.components.jax": "drivetrain.components.jax",
     "drivetrain.components.sklearn": "drivetrain.components.sklearn",
     "sklearn": "drivetrain.components.sklearn",
