@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -145,6 +146,23 @@ def test_a_jax_trunk_is_merged_as_a_torch_trunk_is() -> None:
     with torch.no_grad():
         kernel = torch.from_dlpack(start["kernel"])
         assert not torch.allclose(found[0][0], torch.tanh(X @ kernel))  # the trunk has learned
+
+
+def test_a_copy_is_not_traced_again_and_has_its_own_weights() -> None:
+    traced = []
+
+    def counted(weights: Any, x: Any) -> Any:
+        traced.append(x.shape)
+        return dense(weights, x)
+
+    lidar = component("lidar", JaxModel(counted, parameters()), "scan -> hits").eval()
+    with torch.no_grad():
+        first = lidar(X)
+        twin = copy.deepcopy(lidar)
+        next(iter(twin.module.weights.values())).add_(1.0)
+        assert not torch.equal(twin(X), first)
+        assert torch.equal(lidar(X), first)
+    assert len(traced) == 1
 
 
 def test_a_model_declared_twice_has_one_set_of_weights() -> None:

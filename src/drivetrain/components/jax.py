@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -129,6 +130,16 @@ class JaxAdapter(AbstractForeignModel):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": {}}  # compiled code neither copies nor pickles
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> JaxAdapter:
+        """A copy is compiled already: what is compiled is the function, to which all numbers are handed."""
+        reduced: Any = self.__reduce_ex__(4)
+        make, arguments, *state = reduced
+        copied: JaxAdapter = make(*copy.deepcopy(arguments, memo))
+        if state and state[0]:
+            copied.__dict__.update(copy.deepcopy(state[0], memo))
+        copied._compiled = self._compiled
+        return copied
 
 
 class _Compiled:
