@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -278,3 +280,33 @@ def test_a_cluster_answers_every_task() -> None:
         assert sorted(over_machines("local")(lambda task: task * task, [1, 2, 3])) == [1, 4, 9]
     finally:
         ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_study_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    names = [f"repository_{i}" for i in range(6)]
+    for name in names:
+        write(tmp_path / name, {"main.py": "import torch\nnet = torch.hub.load('a', 'b')\nnet(x)\n" * 200})
+    listed, table = tmp_path / "list.csv", tmp_path / "study.parquet"
+    listed.write_text("path\n" + "".join(f"{tmp_path / name}\n" for name in names))
+    source = str(Path(__file__).resolve().parents[2] / "src")
+    code = "from drivetrain.cli import app; app()"
+    command = [sys.executable, "-c", code, "scan", "--repos", str(listed), "--out", str(table), "--workers", "1"]
+    surroundings = {**os.environ, "PYTHONPATH": source}
+    running = subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = Journal(table)
+    while len(journal.rows()) < 2:
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    before = {row["name"]: row["seconds"] for row in journal.rows()}
+    assert 2 <= len(before) < len(names)
+    assert not table.exists()
+    again = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=True)
+    after = {row["name"]: row["seconds"] for row in read_table(table)}
+    assert set(after) == set(names)
+    assert {name: after[name] for name in before} == before, "what was done was done again"
+    assert "6 repositories, 6 of them read" in again.stdout
+    assert not journal.rows()
