@@ -12,6 +12,7 @@ import torch
 from drivetrain import component
 from drivetrain.components.conformance import examine
 from drivetrain.components.generators import frameworks_drawing_from
+from drivetrain.components.tensorflow import to_tensorflow, to_torch
 
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
 
@@ -68,6 +69,12 @@ if __name__ == "__main__":
     by_scan, by_kernel = tape.gradient(total, [value, own.kernel])
     np.testing.assert_allclose(scan.grad, by_scan, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(next(lidar.parameters()).grad, by_kernel, rtol=1e-5, atol=1e-6)
+
+    for there in (torch.randn(64, 16), torch.arange(64)):
+        assert to_torch(to_tensorflow(there)).data_ptr() == there.data_ptr(), "an array was copied on its way"
+    moved = torch.randn(65)[1:]  # does not begin where TensorFlow's kernels need it to
+    assert torch.equal(to_torch(to_tensorflow(moved)), moved)
+    assert to_torch(to_tensorflow(moved)).data_ptr() % 64 == 0
 
     with pytest.warns(UserWarning, match=r"Legacy draws by RandomUniform, whose generator TensorFlow keeps to itself"):
         component("lidar", Legacy(), "scan -> hits").train()(X)

@@ -14,7 +14,8 @@ import jax.numpy as jnp  # noqa: E402
 
 from drivetrain import component, fit, system  # noqa: E402
 from drivetrain.components.conformance import examine  # noqa: E402
-from drivetrain.components.jax import JaxModel  # noqa: E402
+from drivetrain.components.jax import JaxModel, to_jax, to_torch  # noqa: E402
+from drivetrain.errors import ComponentError  # noqa: E402
 from drivetrain.training import AlternatingEndLoss, FederatedMerge, Individual, PartialEndLoss, SimultaneousEndLoss  # noqa: E402
 
 X = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
@@ -146,6 +147,47 @@ def test_a_jax_trunk_is_merged_as_a_torch_trunk_is() -> None:
     with torch.no_grad():
         kernel = torch.from_dlpack(start["kernel"])
         assert not torch.allclose(found[0][0], torch.tanh(X @ kernel))  # the trunk has learned
+
+
+def test_a_ragged_answer_is_a_list_with_one_value_for_each_sample() -> None:
+    def ragged(weights: Any, x: Any) -> Any:
+        hits = dense(weights, x)
+        return [hits[i, : i % 3] for i in range(len(x))]
+
+    lidar = component("lidar", JaxModel(ragged, parameters()), "scan -> hits[]")
+    scan = X.clone().requires_grad_()
+    hits = lidar(scan)
+    assert [len(part) for part in hits] == [0, 1, 2, 0, 1, 2]
+    torch.cat(hits).sum().backward()
+    whole, other = plain_model(), X.clone().requires_grad_()
+    kept = torch.tensor([[j < i % 3 for j in range(2)] for i in range(6)])
+    (whole(other) * kept).sum().backward()
+    torch.testing.assert_close(scan.grad, other.grad)
+    for name, weight in lidar.module.weights.items():
+        torch.testing.assert_close(weight.grad, whole.module.weights[name].grad)
+
+
+def test_a_ragged_answer_of_another_number_of_values_is_refused() -> None:
+    def short(weights: Any, x: Any) -> Any:
+        return list(dense(weights, x)[1:])
+
+    lidar = component("lidar", JaxModel(short, parameters()), "scan -> hits[]")
+
+    @system
+    def car(scan: Any) -> Any:
+        return lidar(scan)
+
+    with pytest.raises(ComponentError, match=r"'lidar' answered 5 value\(s\) on the ragged edge 'hits\[\]' for .* 6"):
+        car(X)
+
+
+def test_arrays_cross_without_a_copy() -> None:
+    value = torch.randn(64, 16)
+    array = to_jax(value)
+    assert array.unsafe_buffer_pointer() == value.data_ptr()
+    assert to_torch(array).data_ptr() == value.data_ptr()
+    assert torch.equal(to_torch(to_jax(value[1:, 3:])), value[1:, 3:])  # a copy, where JAX needs another layout
+    assert to_jax(value.double()).dtype == jnp.float32
 
 
 def test_a_copy_is_not_traced_again_and_has_its_own_weights() -> None:

@@ -42,6 +42,19 @@ def test_a_loss_that_fails_is_named_with_its_edge_and_what_it_was_given() -> Non
     )
 
 
+def test_numbers_of_another_type_are_named_with_the_line_to_write() -> None:
+    with pytest.raises(RuntimeError) as failure:
+        fit(chain(), data() | {"signal": torch.ones(6, 4).double()}, SimultaneousEndLoss(squares), epochs=1)
+    assert any(
+        "'signal' is torch.float64 and the weights are torch.float32: hand over signal.to(torch.float32)" in note
+        for note in failure.value.__notes__
+    )
+    classes = data() | {"word": torch.ones(6, dtype=torch.int32)}
+    with pytest.raises(RuntimeError) as failure:
+        fit(chain(), classes, SimultaneousEndLoss(nn.functional.cross_entropy), epochs=1)
+    assert any("the truth of 'word' is torch.int32: hand over word.long()" in note for note in failure.value.__notes__)
+
+
 def test_an_encoder_that_fails_is_named_with_its_component() -> None:
     def encode(truth: Tensor) -> Tensor:
         raise ValueError("no such class")

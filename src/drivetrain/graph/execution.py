@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from drivetrain.errors import ComponentError, MissingEdgeError, listed
 from drivetrain.graph.graph import Constant, Graph, Node, Ref
 from drivetrain.graph.parts import Parts, marked
@@ -45,7 +47,7 @@ def run_node(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         answer = node.component.runs(*arguments, **node.keywords)
     except Exception as error:
-        error.add_note(where(node, values))
+        error.add_note(where(node, values) + _of_other_types(node, values, error))
         raise
     answers = answers_of(node, answer, [values[edge] for edge in node.inputs])
     ports = zip(node.outputs, answers, strict=True)
@@ -103,6 +105,18 @@ def where(node: Node, values: Mapping[str, Any]) -> str:
     """The note of an error: which component ran, on what, as far as the values are known."""
     taken = listed(f"{edge}: {describe(values[edge])}" if edge in values else edge for edge in node.inputs)
     return f"while running component '{node.name}' ({taken} -> {listed(node.makes)})"
+
+
+def _of_other_types(node: Node, values: Mapping[str, Any], error: Exception) -> str:
+    """What to write where numbers of another type meet the weights, as float64 from numpy often does."""
+    own = {weight.dtype for weight in node.component.parameters() if weight.is_floating_point()}
+    read = [(edge, getattr(values[edge], "dtype", None)) for edge in node.inputs]
+    others = [(edge, dtype) for edge, dtype in read if isinstance(dtype, torch.dtype) and dtype not in own]
+    if not isinstance(error, RuntimeError) or "dtype" not in str(error) or len(own) != 1 or not others:
+        return ""
+    edge, found = others[0]
+    wanted = str(own.pop())
+    return f"; '{edge}' is {found} and the weights are {wanted}: hand over {edge}.to({wanted})"
 
 
 def _check_ragged(node: Node, edge: str, value: Any, read: Sequence[Any]) -> None:

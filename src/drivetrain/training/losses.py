@@ -76,7 +76,7 @@ class BoundLoss:
         except Exception as error:
             error.add_note(
                 f"while the loss on {listed(self.edges)} was computed "
-                f"(predictions {describe(predictions)}, truths {describe(truths)})"
+                f"(predictions {describe(predictions)}, truths {describe(truths)}){_of_short_numbers(truths, error)}"
             )
             raise
         named = self._named(answer)
@@ -176,3 +176,12 @@ def _on_edge(system: System, edge: str, loss: Any, asker: str) -> BoundLoss:
         )
     check_takes(loss, 2, f"{asker}: the loss on '{edge}' is called as loss(prediction, truth)")
     return BoundLoss(edge, loss, (edge,), by_edge=False)
+
+
+def _of_short_numbers(truths: Mapping[str, Any], error: Exception) -> str:
+    """What to write where labels are whole numbers of another length than torch's losses take, as numpy's may be."""
+    types = {edge: getattr(truth, "dtype", None) for edge, truth in truths.items()}
+    short = [edge for edge, kind in types.items() if kind in (torch.int8, torch.int16, torch.int32)]
+    if not short or "dtype" not in str(error):
+        return ""
+    return f"; the truth of '{short[0]}' is {types[short[0]]}: hand over {short[0]}.long()"
