@@ -8,6 +8,7 @@ a way along their edges. Patterns that an answer calls acceptable neither count 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 PAPER = ("sequential", "joining_parallel", "forking_parallel")
@@ -36,6 +37,7 @@ def grade(predictions: dict[str, Prediction], answers: list[Answer]) -> dict[str
         "edge_recall": _share(counts, "edges found", "edges"),
         "edge_recall_hard": _share(counts, "hard edges found", "hard edges"),
         "edge_precision_between_labelled_models": _share(counts, "predicted edges right", "predicted edges"),
+        "edge_precision_by_nearest": _share(counts, "edges by nearest right", "edges by nearest"),
         "control_edge_recall": _share(counts, "control edges found", "control edges"),
         "pattern_F1": f1,
         "pattern_macro_F1": sum(value or 0.0 for value in f1.values()) / len(PAPER),
@@ -67,6 +69,7 @@ def _models_and_edges(found: Prediction, answer: Answer) -> Counter[str]:
         model["id"]: {slot for slot, where in known.items() if near(model["file"], model["line"], where)}
         for model in found["models"]
     }
+    nearest = {model["id"]: _nearest(model["file"], model["line"], known) for model in found["models"]}
     counts = Counter({"models": len(known), "models found": len(set().union(*slots.values()))})
     predicted: dict[tuple[str, str], set[str]] = {}
     for source, target, kind in found["edges"]:
@@ -92,7 +95,18 @@ def _models_and_edges(found: Prediction, answer: Answer) -> Counter[str]:
         if one != other and "feeds" in kinds:
             counts["predicted edges"] += 1
             counts["predicted edges right"] += (one, other) in ways
+    for source, target, kind in found["edges"]:
+        for one, other in product(nearest[source], nearest[target]) if kind == "feeds" else ():
+            counts["edges by nearest"] += one != other
+            counts["edges by nearest right"] += one != other and (one, other) in ways
     return counts
+
+
+def _nearest(file: str, line: int, known: dict[str, set[tuple[str, int]]]) -> list[str]:
+    """The slots that a line is nearest to; models built on neighbouring lines are then told apart."""
+    close = ((abs(line - at), slot) for slot, where in known.items() for other, at in where if file == other)
+    distances = [(distance, slot) for distance, slot in close if distance <= TOLERANCE]
+    return sorted({slot for distance, slot in distances if distance == min(distances)[0]})
 
 
 def _ways(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -54,6 +54,7 @@ def test_every_figure_of_a_small_repository() -> None:
         "edge_recall": 1.0,
         "edge_recall_hard": 0.0,
         "edge_precision_between_labelled_models": 0.5,  # reader -> finder runs the wrong way
+        "edge_precision_by_nearest": 0.5,
         "control_edge_recall": 0.0,
         "pattern_F1": {"sequential": 1.0, "joining_parallel": None, "forking_parallel": 0.0},
         "pattern_macro_F1": 1 / 3,
@@ -68,6 +69,16 @@ def test_several_models_and_no_pattern_are_right_only_if_nothing_is_claimed() ->
     none = ANSWER | {"patterns": {"paper": [], "beyond": [], "acceptable_extra": [], "acceptable_missing": []}}
     assert grade({"a/b": FOUND}, [none])["none_correct"] == 0.0
     assert grade({"a/b": FOUND | {"patterns": []}}, [none])["none_correct"] == 1.0
+
+
+def test_models_on_neighbouring_lines_are_told_apart_by_the_nearest() -> None:
+    models = [
+        {"id": name, "loaded_at": f"main.py:{line}", "also_at": []} for name, line in (("one", 10), ("other", 11))
+    ]
+    close = ANSWER | {"models": models, "edges": [{"from": "one", "to": "other", "kind": "feeds"}]}
+    found = [{"id": "a", "file": "main.py", "line": 10}, {"id": "b", "file": "main.py", "line": 11}]
+    told = grade({"a/b": FOUND | {"models": found, "edges": [["a", "b", "feeds"]]}}, [close])
+    assert (told["edge_precision_between_labelled_models"], told["edge_precision_by_nearest"]) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("file", sorted(ANSWERS.glob("*.json")), ids=lambda file: file.stem)

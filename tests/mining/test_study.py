@@ -310,3 +310,14 @@ def test_a_study_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {name: after[name] for name in before} == before, "what was done was done again"
     assert "6 repositories, 6 of them read" in again.stdout
     assert not journal.rows()
+
+
+def test_the_page_of_a_study_says_what_could_not_be_read_and_why(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\n/nowhere/at/all\n")
+    table, page = tmp_path / "study.parquet", tmp_path / "study.html"
+    write_table(table, [row_of(Entry("lost", "/nowhere/at/all"), None, "there is nothing")])
+    command = ["scan", "--repos", str(tmp_path / "list.csv"), "--out", str(table), "--page", str(page)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    written = page.read_text()
+    assert "was given 1 repository and read 0" in written
+    assert "there is nothing" in written

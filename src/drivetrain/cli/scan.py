@@ -23,6 +23,7 @@ from drivetrain.mining.study_list import Entry, brought
 from drivetrain.mining.study_report import StudyReport
 from drivetrain.page import Page, table, text
 
+MOST_FAILED = 20  # repositories that could not be read of which a page says why
 FAILED = 1  # the exit code when a condition of --fail-if holds; 2 is for what was asked wrongly
 
 
@@ -105,15 +106,19 @@ def scan(
 def _page(studied: StudyReport) -> Page:
     """The statistics of a study as a page."""
     made = Page("How models are integrated in practice")
-    failed = len(studied.rows) - len(studied.read)
+    failed = [(row["name"], row["error"]) for row in studied.rows if row.get("error")]
+    given = f"{len(studied.rows)} {'repository' if len(studied.rows) == 1 else 'repositories'}"
     made = made.add(
         text(
-            f"{len(studied.rows)} repositories were read by `drivetrain scan`; {failed} of them could not be read. "
-            f"Nothing of them was run. A share stands with its 95 % interval."
+            f"`drivetrain scan` was given {given} and read {len(studied.read)}. Nothing of them was run. "
+            f"A share stands with its 95 % interval."
         )
     )
     for one in studied.tables():
         made = made.add(text(f"# {one.title}"), table(one.headers, one.rows, one.caption))
+    if failed:
+        more = f"and {len(failed) - MOST_FAILED} more" if len(failed) > MOST_FAILED else ""
+        made = made.add(text("# Not read"), table(("repository", "why"), failed[:MOST_FAILED], more))
     return made
 
 
