@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -123,7 +124,7 @@ class JaxAdapter(AbstractForeignModel):
 
     def _compile(self, call: Call) -> _Compiled:
         constants = tuple(repr(leaf) for leaf in call.leaves if not isinstance(leaf, Tensor))
-        identity = (repr(call.structure), constants, call.training, call.moved, call.learning)
+        identity = (call.structure, constants, call.training, call.moved, call.learning)
         if identity not in self._compiled:
             self._compiled[identity] = _Compiled(self.model, call, self._is_told)
         return self._compiled[identity]
@@ -205,19 +206,23 @@ def _arrays(call: Call) -> Placed:
 
 
 def _named(tree: Any, prefix: str = "") -> Arrays:
-    return {f"{prefix}{_name(path)}": leaf for path, leaf in tree_util.tree_leaves_with_path(tree)}
+    leaves, structure = tree_util.tree_flatten(tree)
+    return dict(zip(_names(structure, prefix), leaves, strict=True))
 
 
 def _with(tree: Any, new: Arrays, prefix: str = "") -> Any:
-    def replaced(path: Any, leaf: Any) -> Any:
-        found = new.get(f"{prefix}{_name(path)}")
-        return leaf if found is None else found.astype(leaf.dtype)
+    leaves, structure = tree_util.tree_flatten(tree)
+    found = [new.get(name) for name in _names(structure, prefix)]
+    changed = [old if value is None else value.astype(old.dtype) for value, old in zip(found, leaves, strict=True)]
+    return tree_util.tree_unflatten(structure, changed)
 
-    return tree_util.tree_map_with_path(replaced, tree)
 
-
-def _name(path: Any) -> str:
-    return tree_util.keystr(path, simple=True, separator="/") or "value"  # the tree may be one array
+@functools.cache
+def _names(structure: Any, prefix: str) -> tuple[str, ...]:
+    """The leaves of a tree by their paths; asked for in every call of a model."""
+    tree = tree_util.tree_unflatten(structure, [0] * structure.num_leaves)
+    paths = [path for path, _ in tree_util.tree_leaves_with_path(tree)]
+    return tuple(f"{prefix}{tree_util.keystr(path, simple=True, separator='/') or 'value'}" for path in paths)
 
 
 def _called(model: JaxModel) -> str:

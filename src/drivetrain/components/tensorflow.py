@@ -63,10 +63,8 @@ class TensorFlowAdapter(AbstractForeignModel):
         """Assign new values to the user's variables."""
         variables = {**self._trainable, **self._others}
         for name, value in values.items():
-            variable = variables[name]
-            variable.assign(
-                tf.cast(to_tensorflow(value.clone()), variable.dtype)
-            )  # a copy: TensorFlow keeps the memory
+            variable, new = variables[name], to_tensorflow(value.clone())  # a copy: TensorFlow keeps the memory
+            variable.assign(new if new.dtype == variable.dtype else tf.cast(new, variable.dtype), read_value=False)
 
     def run(self, call: Call) -> Any:
         """The object's answer."""
@@ -85,7 +83,7 @@ class TensorFlowAdapter(AbstractForeignModel):
         def pull_back(cotangents: Any) -> Gradients:
             given = [to_tensorflow(leaf) for leaf in tree_flatten(cotangents)[0] if isinstance(leaf, Tensor)]
             found = tape.gradient(floats, sources, output_gradients=given)
-            gradients = [None if gradient is None else to_torch(tf.convert_to_tensor(gradient)) for gradient in found]
+            gradients = [None if gradient is None else to_torch(gradient) for gradient in found]
             return gradients[: len(call.moved)], gradients[len(call.moved) :]
 
         return tree_map(to_torch, answer), pull_back
