@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from drivetrain import Metric, evaluate, fit
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Experiment, Store
+from drivetrain.experiments.experiment import place_of
 from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss, Stages
 from tests.training.systems import chain, error_per_sample, join
 
@@ -73,6 +74,38 @@ def test_what_a_training_started_from_is_brought_back_too_unless_it_is_large(
     started = experiment.store.runs.get("last").start
     with pytest.raises(StoreError, match=r"not stored: they are large.*register\(system\) before training keeps them"):
         experiment.restore(started or 0, car.system)
+
+
+def test_a_version_is_called_as_the_shell_calls_it(experiment: Experiment) -> None:
+    car = join()
+    version = experiment.register(car.system)
+    for name in (1, "1", "perception:1", "perception 1", version.digest[:8], "perception"):
+        assert experiment.version(name) == version
+    experiment.store.promotions.promote(version)
+    assert experiment.version("production", car.system) == experiment.version("perception:production") == version
+    experiment.store.systems.declare("truck", {"camera": "image -> boxes"})
+    assert experiment.version(1, car.system) == version
+    with pytest.raises(StoreError, match=r"no system version '1' .*write one of: perception:1, truck:1"):
+        experiment.version(1)
+
+
+def test_a_system_of_a_script_has_no_place_from_which_another_process_could_import_it() -> None:
+    import sys
+    from types import ModuleType
+
+    car = join().system
+    assert place_of(car) is None
+    for name, place in (("__mp_main__", None), ("cars", "cars:perception")):
+        module = ModuleType(name)
+        module.perception = car  # type: ignore[attr-defined]
+        before = sys.modules.get(name)
+        sys.modules[name] = module
+        try:
+            assert place_of(car) == place
+        finally:
+            del sys.modules[name]
+            if before is not None:
+                sys.modules[name] = before
 
 
 def test_a_model_knows_in_whose_context_it_was_trained(experiment: Experiment) -> None:

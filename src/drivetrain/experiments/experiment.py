@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drivetrain.errors import StoreError
 from drivetrain.evaluation import EvaluationReport
+from drivetrain.experiments.naming import system_version
 from drivetrain.experiments.recorder import Recorder
 from drivetrain.experiments.snapshot import restored, store_system
 from drivetrain.experiments.store import Store
@@ -85,7 +86,7 @@ class Experiment:
 
         Args:
             version: itself, its number or digest, or what it is promoted to; with several systems in the store, the
-                version itself or ``"perception 3"``.
+                version itself or ``"perception:3"``.
             system: put the weights into this one, in place; None imports it from where it was declared.
 
         Raises:
@@ -108,21 +109,19 @@ class Experiment:
         """A version as people call it."""
         if isinstance(version, SystemVersion):
             return version
-        names = self.store.systems.names()
-        word, _, number = str(version).rpartition(" ")
-        if word in names:
-            return self.store.systems.get(word, number)
-        name = system.name if system is not None and system.name in names else names[0] if len(names) == 1 else ""
-        if not name:
-            raise StoreError(f"version '{version}' of which system? Write one of: {', '.join(f'{n} 1' for n in names)}")
-        return self.store.systems.get(name, version)
+        if system is not None and system.name in self.store.systems.names() and str(version).isalnum():
+            return self.store.systems.get(system.name, version)
+        return system_version(self.store, str(version))
+
+
+_MAIN = ("__main__", "__mp_main__")  # a script is no module that another process could import
 
 
 def place_of(system: System) -> str | None:
     """Where a module of the user's own holds a system: ``MODULE:NAME``; None where none does."""
     for module_name, module in list(sys.modules.items()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
-            if value is system and not name.startswith("_") and module_name != "__main__":
+            if value is system and not name.startswith("_") and module_name not in _MAIN:
                 return f"{module_name}:{name}"
     return None
 

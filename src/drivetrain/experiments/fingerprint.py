@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import DeclarationError
+from drivetrain.experiments.settings import read_of
 from drivetrain.gradients.memory import Memory
 from drivetrain.graph import Component
 
@@ -50,7 +51,7 @@ def component_fingerprint(component: Component) -> str:
     remembered = tuple(f"{name}." for name, part in component.named_modules() if isinstance(part, Memory))
     state = {name: value for name, value in component.state_dict().items() if not name.startswith(remembered)}
     ports = [("<-" if port in component.signature.inputs else "->", port.ragged) for port in _ports(component)]
-    return fingerprint(ports, component.thing, state)
+    return fingerprint(ports, read_of(component), state)
 
 
 def _ports(component: Component) -> Iterator[Any]:
@@ -75,6 +76,8 @@ class _Reader:
             value = np.ascontiguousarray(thing)
             self.note("array", value.dtype.str, value.shape)
             self.digest.update(value.tobytes())
+        elif isinstance(thing, type):
+            self.class_(thing)  # which itself notes what it has met
         elif not self.again(thing):
             self.whole(thing)
 
@@ -101,8 +104,6 @@ class _Reader:
             self.read((thing.__func__, thing.__self__))
         elif isinstance(thing, types.FunctionType):
             self.function(thing)
-        elif isinstance(thing, type):
-            self.class_(thing)
         elif isinstance(thing, types.BuiltinFunctionType | np.ufunc):
             self.note("builtin", getattr(thing, "__qualname__", repr(thing)))
         elif isinstance(thing, nn.Module):
