@@ -105,6 +105,29 @@ def test_an_unfitted_estimator_says_how_it_gets_fitted() -> None:
         component("light", Ridge(), "image -> state")(X)
 
 
+def test_before_data_is_touched_it_is_said_which_labels_fit_what_was_never_fitted() -> None:
+    eye = component("eye", nn.Linear(5, 5, dtype=torch.float64), "image -> seen")
+    light = component("light", LogisticRegression(), "seen -> state")
+    head = component("head", nn.Linear(3, 3, dtype=torch.float64), "state -> word")
+
+    @system
+    def short(image: Any) -> Any:
+        return light(eye(image))
+
+    @system
+    def long(image: Any) -> Any:
+        return head(light(eye(image)))
+
+    end = SimultaneousEndLoss(probability_loss)
+    with pytest.raises(DeclarationError, match=r"'light' \(LogisticRegression\) was never fitted.*is an output"):
+        fit(short, DATA, end, epochs=1)
+    with pytest.raises(DeclarationError, match=r"Call its own fit before, or fit it to truth of its edge 'state'"):
+        fit(long, DATA, SimultaneousEndLoss(F.cross_entropy), epochs=1)
+    first = Individual({"state": probability_loss}, inputs="system")  # the line that the first of them says
+    report = fit(short, DATA, Stages(first, end), epochs=(1, 2), seed=0)
+    assert min(report.updates.values()) > 0
+
+
 SMOOTH = {
     "ridge": (Ridge(), "value"),
     "ridge of two": (Ridge(), "values"),

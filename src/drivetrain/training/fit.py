@@ -36,6 +36,7 @@ from drivetrain.training.settings import (
     epochs_of,
 )
 from drivetrain.training.stages import stages_of
+from drivetrain.training.unfitted import refuse_unfitted
 from drivetrain.training.ways_back import check_end_losses
 
 
@@ -127,6 +128,8 @@ def fit(
         cache=cache,
         callbacks=callbacks,
     )
+    if settings.checkpoint is None or not settings.checkpoint.exists():  # which may hold what was fitted
+        refuse_unfitted(tracks[0])
     check_options(settings)
     check_optimizers(system, optimizer, tracks)
     check_device(system, device, precision)
