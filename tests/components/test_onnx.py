@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -192,6 +193,31 @@ def test_files_that_cannot_be_used_are_refused_by_name(tmp_path: Path) -> None:
             trainable(tmp_path / "damaged.onnx")
     with pytest.raises(SignatureError, match="takes a name, the thing and its signature"):
         component("lidar", "scan -> hits", "model.onnx")
+
+
+def newer(opset: int) -> Any:
+    """Operators whose latest versions onnx2torch does not know, weights in an Einsum among them."""
+    nodes = [
+        ("Einsum", ["scan", "first"], ["middle"], {"equation": "bi,ij->bj"}),
+        ("HardSwish", ["middle"], ["bent"]),
+        ("Reshape", ["bent", "square"], ["picture"]),
+        ("Transpose", ["picture"], ["turned"], {"perm": [0, 2, 1]}),
+        ("Split", ["turned"], ["left", "right"], {"axis": 2, "num_outputs": 2}),
+        ("Mul", ["left", "right"], ["product"]),
+        ("Flatten", ["product"], ["flat"]),
+        ("Gelu", ["flat"], ["hits"], {"approximate": "tanh"}),
+    ]
+    weights = {"first": models.numbers(3, 8), "square": np.array([0, 2, 4])}
+    return models.model(nodes, {"scan": ("batch", 3)}, {"hits": ("batch", 4)}, weights, opset=opset)
+
+
+@pytest.mark.parametrize("opset", [20, 21, 23])
+def test_operators_newer_than_the_converter_knows_learn_all_the_same(opset: int) -> None:
+    thing = trainable(newer(opset))
+    assert list(thing.weights) == ["first"]
+    lidar = component("lidar", thing, "scan -> hits")
+    torch.testing.assert_close(lidar(X).detach(), by_onnx_runtime(newer(opset), X)[0], rtol=1e-5, atol=1e-5)
+    examine(lambda: component("lidar", trainable(newer(opset)), "scan -> hits"), X)
 
 
 def test_operators_that_do_not_convert_are_named() -> None:

@@ -12,6 +12,7 @@ from onnx2torch.node_converters import get_converter
 from onnx2torch.onnx_graph import OnnxGraph
 from torch import Tensor, nn
 
+from drivetrain.components.onnx_operators import complete
 from drivetrain.errors import ComponentError, listed
 
 Places = dict[str, tuple[str, bool]]
@@ -20,6 +21,7 @@ Places = dict[str, tuple[str, bool]]
 WEIGHTS = {
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
+    "Einsum": (0, 1),
     "Gemm": (0, 1, 2),
     "MatMul": (0, 1),
     "BatchNormalization": (1, 2),
@@ -46,6 +48,7 @@ def converted(model: onnx.ModelProto, weights: Sequence[str], name: str) -> tupl
     Raises:
         ComponentError: an operator cannot be converted, or a name is no initializer of floating-point numbers.
     """
+    complete()
     plain = _convertible(_plain(model), name)
     own = {tensor.name: tensor for tensor in plain.graph.initializer}
     for weight in weights:
