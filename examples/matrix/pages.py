@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from drivetrain.page import Page, Toned, table, text
+from examples.protocol.results import FEWEST
 from examples.protocol.store import Row
 
 from .cases import BATCH, MARGIN, RATE, name
@@ -41,7 +42,8 @@ def about(command: str, seeds: int, epochs: int, kinds: Sequence[Kind]) -> list[
         f"looked at once; {100 * LABEL_NOISE:.0f} % of the end labels are wrong. Every arm starts from the same "
         f"models, trained individually on {PRETRAINING} other samples, and reads the data {epochs} times in batches of "
         f"{BATCH} by Adam at {RATE:g}; nothing was tuned for anybody. Numbers are test accuracy minus that of "
-        f"`{BASELINE}` training, paired over systems and seeds, [95 %]; margin {MARGIN}, stated beforehand.",
+        f"`{BASELINE}` training, paired over systems and seeds, [95 %]; margin {MARGIN}, stated beforehand; no verdict "
+        f"under {FEWEST} pairs, hence none in the tables by inner truth where there are fewer seeds.",
         "Worlds that are generated say where a pattern can win, lose or not apply. How often real systems are so they "
         "do not say: the race car, the listener and the street pictures are there for that.",
     ]

@@ -12,6 +12,8 @@ from drivetrain.training.conformance import examine
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "forks.md").read_text(encoding="utf8")
 
+WRITTEN = ["fork/RESULTS.md", "fork/OVERFITTING.md", "fork/RETRAINING.md", "matrix/RESULTS.md"]
+
 
 def test_every_block_runs_after_the_one_before_it():
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
@@ -41,3 +43,13 @@ def test_the_pattern_that_the_page_on_extending_writes_passes_the_exam():
     report = fit(chain, data, pattern, epochs=2, validation=data, seed=0)
     assert "lost by rounding" in report.history[-1]
     assert all(torch.equal(value, value.bfloat16().float()) for value in chain.parameters())
+
+
+def test_every_figure_that_is_quoted_stands_in_a_file_that_its_command_wrote():
+    written = "\n".join((ROOT / "examples" / name).read_text(encoding="utf8") for name in WRITTEN)
+    columns = [[cell.strip() for cell in line.split("|")] for line in written.splitlines() if line.startswith("|")]
+    quoted = re.findall(r"^\| (.*\[[-+]?\d.*) \|$", PAGE, flags=re.M)
+    assert len(quoted) > 5
+    for line in quoted:
+        cells = [cell.strip() for cell in line.split("|")]
+        assert any(set(cells) <= set(row) for row in columns), line
