@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
 
 import torch
 from rich.progress import track
@@ -64,15 +65,10 @@ def tuned(wanted: Mapping[str, Callable], problem: Callable, title: str, epochs:
     """For each contestant the rate with the least regret on validation samples; all try the same, on the same seeds."""
     best = {}
     for name, train in track(wanted.items(), "tuning", disable=not sys.stdout.isatty()):
-        regrets = {}
-        for rate in RATES:
-            found = [
-                kept.get(
-                    (title, "tuning", name, seed, epochs, rate), partial(train, problem(seed, True), seed, epochs, rate)
-                )
-                for seed in TUNING
-            ]
-            regrets[rate] = np.mean([outcome.quality for outcome in found])
+        regrets = dict.fromkeys(RATES, 0.0)
+        for rate, seed in product(RATES, TUNING):
+            key = (title, "tuning", name, seed, epochs, rate)
+            regrets[rate] += kept.get(key, partial(train, problem(seed, True), seed, epochs, rate)).quality
         best[name] = min(regrets, key=regrets.__getitem__)
     return best
 
