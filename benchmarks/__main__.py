@@ -17,6 +17,7 @@ SCRIPTS = [
     "killing_the_writer",
     "sweep_runs",
     "search",
+    "merging",
 ]
 
 

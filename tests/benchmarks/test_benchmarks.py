@@ -85,6 +85,13 @@ def test_searches_are_compared_with_their_peers(tmp_path: Path) -> None:
     assert regret["Interactions", "weak pairs in a chain"] < regret["Random", "weak pairs in a chain"]
 
 
+def test_merging_finds_what_trying_every_pipeline_finds_in_fewer_passes(tmp_path: Path) -> None:
+    _run_only("merging", tmp_path)  # it compares the best values itself
+    for merges in json.loads((tmp_path / "merging.json").read_text())["merges"].values():
+        assert merges["select, all combinations"]["passes"] < merges["every pipeline anew"]["passes"]
+        assert merges["select, all combinations"]["bytes"] <= 1.1 * merges["MLCask's merge"]["bytes"]
+
+
 def test_a_missed_claim_is_said_and_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
