@@ -169,5 +169,5 @@ def _regret(space: Space, values: dict[Combination, float], seed: int) -> Regret
     return Regret(
         expected,
         high,
-        f"an estimate, not a bound: a model of versions and pairs fitted to {len(values)} values, drawn again and again.",
+        f"an estimate, not a bound: a model of versions and pairs fitted to {len(values)} values, then drawn from.",
     )
