@@ -419,3 +419,35 @@ def test_a_target_network_is_a_copy_and_not_parallel_to_what_it_copies() -> None
     """
     assert tags(main=NETS + code) == []
     assert tags(main=NETS + code.replace("target_actor", "second")) == ["independent parallel"]
+
+
+def test_features_in_an_hdf5_file_reach_what_learns_from_them_through_a_dataset() -> None:
+    files = {
+        "extract": """
+            import h5py
+            import torchvision.models as models
+            trunk = models.resnet18(pretrained=True)
+            stored = h5py.File("image_features.h5", "w")
+            stored.create_dataset("train", data=trunk(pictures))
+        """,
+        "data": """
+            import h5py
+            from torch.utils.data import Dataset
+            class Features(Dataset):
+                def __init__(self, path):
+                    self.stored = h5py.File(path, "r")
+                def __getitem__(self, index):
+                    return self.stored["train"][index], self.stored["labels"][index]
+        """,
+        "learn": """
+            from data import Features
+            from torch.utils.data import DataLoader
+            from sklearn.tree import DecisionTreeClassifier
+            tree = DecisionTreeClassifier()
+            features, labels = next(iter(DataLoader(Features("image_features.h5"))))
+            tree.fit(features, labels)
+            tree.predict(features)
+        """,
+    }
+    found = wired(**files)
+    assert edges(found, "trains_on") == edges(found) == {("trunk", "tree"): "file"}

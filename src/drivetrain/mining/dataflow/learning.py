@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow import calls
+from drivetrain.mining.dataflow import calls, handover
 from drivetrain.mining.dataflow.contents import members, models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Bound, Function, Holder, ModelToken, Value, Weights
@@ -28,7 +28,7 @@ def fit(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
         change.models[one] = None
     tokens = set()
     for value in arguments.everything():
-        tokens |= outputs(value)
+        tokens |= outputs(value) | handover.read_from(value, frame)
     facts.flow(tokens, model, TRAINS_ON, place)
     for output in members(tokens):
         if output.model is not model:
