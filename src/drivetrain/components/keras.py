@@ -100,7 +100,7 @@ def bridge_of(*packed: Any) -> AbstractForeignModel | nn.Module:
 
 def _not_built(model: Any, unbuilt: Sequence[Any]) -> str:
     inner = listed(repr(layer.name) for layer in unbuilt if layer is not model)
-    whose = f"; so are its layers {inner}" if not model.built and inner else ""
+    whose = f", and neither are its layers {inner}" if not model.built and inner else ""
     whose = f": its layers {inner} are not" if model.built else whose
     return (
         f"the Keras model '{model.name}' is not built{whose}, so that its weights do not exist yet. Call it once on an "
