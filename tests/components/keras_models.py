@@ -224,7 +224,9 @@ def chains_of_a_keras_trunk_learn_in_processes_as_in_one() -> None:
 
 
 def unbuilt_models_are_refused_by_name() -> None:
-    with pytest.raises(ComponentError, match=r"not built, and neither are its layers .dense.*Call it once on an example"):
+    with pytest.raises(
+        ComponentError, match=r"not built, and neither are its layers .dense.*Call it once on an example"
+    ):
         component("lidar", keras.Sequential([keras.layers.Dense(2)], name="scanner"), "scan -> hits")
 
 

@@ -49,21 +49,24 @@ class Table(Source):
         self, size: int, order: Tensor | None = None, seed: int = 0, start: int = 0, skip: Collection[str] = ()
     ) -> Iterator[Batch]:
         for rows in chunks(torch.arange(self.size) if order is None else order, size, start):
-            values, present = {}, {}
-            for name, column in self.columns.items():
-                if name in skip:
-                    continue
-                if name not in self.present:
-                    values[name] = take(column, rows)
-                    continue
-                having = self.present[name][rows]
-                if (having >= 0).any():
-                    values[name] = take(column, having[having >= 0])
-                    if (having < 0).any():
-                        present[name] = (having >= 0).nonzero().flatten()
-            numbers = rows.tolist()
-            ids = numbers if isinstance(self.ids, range) else [self.ids[row] for row in numbers]
-            yield Batch(values, len(rows), ids, present=present)
+            yield self._batch(rows, skip)  # no name holds it while the next one is made
+
+    def _batch(self, rows: Tensor, skip: Collection[str]) -> Batch:
+        values, present = {}, {}
+        for name, column in self.columns.items():
+            if name in skip:
+                continue
+            if name not in self.present:
+                values[name] = take(column, rows)
+                continue
+            having = self.present[name][rows]
+            if (having >= 0).any():
+                values[name] = take(column, having[having >= 0])
+                if (having < 0).any():
+                    present[name] = (having >= 0).nonzero().flatten()
+        numbers = rows.tolist()
+        ids = numbers if isinstance(self.ids, range) else [self.ids[row] for row in numbers]
+        return Batch(values, len(rows), ids, present=present)
 
     def _column(self, name: str, value: Any, ragged: bool) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":

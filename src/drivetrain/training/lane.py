@@ -60,12 +60,15 @@ class Lane:
         last = self.reading.batches
         number = start
         reads = self.reading.epoch(state, start, self._needless(), twice=self.cache is not None)
-        for number, read in enumerate(reads, start + 1):
+        for read in reads:
+            number += 1
             group.append(read)
+            del read  # a batch is let go before the next one is made
             if len(group) == self.settings.accumulate or number == last:
-                if self._update(group, state):
+                updated = self._update(group, state)
+                group.clear()
+                if updated:
                     yield number
-                group = []
         if group and self._update(group, state):
             yield number
         if fitted := self.optimizers.fit(self.track.models, self.reading.samples):

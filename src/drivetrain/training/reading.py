@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import NamedTuple
@@ -83,11 +84,16 @@ class Reading:
             return
         order = self.place.shard(drawn_order(len(self.source), seed))
         twice = twice and _varies(self.source)
-        for number, batch in enumerate(self.source.batches(size, order, seed, start, skip), start):
-            rows = order[number * size : (number + 1) * size]
-            if KEY in batch and state.epoch == 0:
+        first = state.epoch == 0
+
+        def read(number: int, batch: Batch) -> Read:
+            rows = order[number * size : (number + 1) * size] if twice or first else order
+            if first and KEY in batch:
                 self._refuse_repeated(batch.ids, rows.tolist())
-            yield Read(batch, _reader(self.source, rows, seed + 1) if twice else None)
+            return Read(batch, _reader(self.source, rows, seed + 1) if twice else None)
+
+        # mapped, so that no name here holds a batch while the next one is made
+        yield from map(read, itertools.count(start), self.source.batches(size, order, seed, start, skip))
 
     def _refuse_repeated(self, keys: Sequence[Hashable], rows: Sequence[int]) -> None:
         for key, row in zip(keys, rows, strict=True):
