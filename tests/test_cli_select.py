@@ -81,14 +81,14 @@ def test_declared_candidates_are_searched_and_recorded(run: Run, tmp_path: Path)
     assert again["best"] == report["best"]
 
 
-def test_the_versions_that_runs_left_in_the_store_are_combined(run: Run) -> None:
+def test_the_versions_that_runs_left_in_the_store_are_combined_with_those_that_they_began_with(run: Run) -> None:
     import small  # type: ignore[import-not-found]
 
     small.trained(3)
     answer = run("select small:listener", LINE, "--test 'small:validation(samples=9)'", "--json")
     assert answer.exit_code == 0, answer.output
     report = json.loads(answer.stdout)
-    assert report["combinations"] == 9
+    assert report["combinations"] == 16  # two models, of each the first version and three that were trained
     assert set(report["best"]) == {"encoder", "reader"}
     assert report["test"]["word"]["n"] == 9
 
