@@ -1,4 +1,4 @@
-"""Claim: recording a fit of ten seconds costs at most 1 % of it, and showing it in MLflow besides at most 3 %."""
+"""Claim: recording a fit of ten seconds costs at most 1 % of it, showing it in MLflow besides included."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from examples.race_car.simulation import simulate
 from examples.race_car.system import build
 
 PLAIN, RECORDED, MIRRORED = "fit", "fit, recorded", "fit, recorded and shown in MLflow"
-CLAIMS = [Claim(RECORDED, PLAIN, 1.01), Claim(MIRRORED, PLAIN, 1.03)]
+CLAIMS = [Claim(RECORDED, PLAIN, 1.01), Claim(MIRRORED, PLAIN, 1.01)]
 
 
 class Timed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from drivetrain import component
 from drivetrain.components.conformance import examine
 from drivetrain.components.generators import frameworks_drawing_from
 from drivetrain.components.tensorflow import to_tensorflow, to_torch
+from drivetrain.experiments.fingerprint import component_fingerprint
 
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
 
@@ -75,6 +77,14 @@ if __name__ == "__main__":
     moved = torch.randn(65)[1:]  # does not begin where TensorFlow's kernels need it to
     assert torch.equal(to_torch(to_tensorflow(moved)), moved)
     assert to_torch(to_tensorflow(moved)).data_ptr() % 64 == 0
+
+    called = component("lidar", Dense(), "scan -> hits")
+    before = component_fingerprint(called)
+    with torch.no_grad():
+        called.eval()(X)
+    assert component_fingerprint(called) == before == component_fingerprint(component("radar", Dense(), "scan -> hits"))
+    called.thing.kernel.assign_add(tf.ones((3, 2)))
+    assert component_fingerprint(component("lidar", copy.deepcopy(called.thing), "scan -> hits")) != before
 
     with pytest.warns(UserWarning, match=r"Legacy draws by RandomUniform, whose generator TensorFlow keeps to itself"):
         component("lidar", Legacy(), "scan -> hits").train()(X)

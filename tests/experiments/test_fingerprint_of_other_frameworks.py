@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +70,49 @@ def test_a_class_is_told_by_its_code_wherever_it_is_met() -> None:
 
     assert digest(2.0) == digest(2.0)
     assert not set(digest(2.0)) & set(digest(3.0))
+
+
+def test_an_onnx_file_is_told_by_what_stands_in_it_wherever_it_lies(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from tests.components.onnx_models import dense
+
+    first, second, other = dense(), dense(), dense()
+    other.graph.initializer[1].raw_data = bytes(b"\1" * len(other.graph.initializer[1].raw_data))
+    digests = []
+    for place, model in {"a.onnx": first, "b.onnx": second, "c.onnx": other}.items():
+        onnx.save(model, tmp_path / place)
+        digests.append(component_fingerprint(component("lidar", str(tmp_path / place), "scan -> hits")))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_onnx_model_that_learned_is_another_version_and_its_file_stays_the_same_one() -> None:
+    pytest.importorskip("onnx2torch")
+    from drivetrain.components.onnx import trainable
+    from tests.components.onnx_models import dense
+
+    lidar = component("lidar", trainable(dense()), "scan -> hits")
+    before, code = component_fingerprint(lidar), lidar.thing.file_identity()
+    weight = next(iter(lidar.parameters()))
+    with torch.no_grad():
+        weight.add_(1.0)
+    lidar.thing.hand_back()
+    assert component_fingerprint(lidar) != before
+    assert lidar.thing.file_identity() == code
+    with torch.no_grad():
+        weight.sub_(1.0)
+    assert component_fingerprint(component("radar", trainable(dense()), "scan -> hits")) == before
+
+
+def test_a_dataclass_is_told_by_its_code_and_what_makes_its_defaults() -> None:
+    def digest(make: Any, shift: float) -> str:
+        @dataclass
+        class Settings:
+            shift: float = 0.0
+            names: Any = field(default_factory=make)
+
+        Settings.shift = shift
+        return fingerprint(Settings)
+
+    assert digest(list, 1.0) == digest(list, 1.0)
+    assert len({digest(list, 1.0), digest(dict, 1.0), digest(list, 2.0)}) == 3

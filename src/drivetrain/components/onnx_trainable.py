@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,17 @@ class TrainableOnnx(nn.Module):
         model = onnx.ModelProto()
         model.CopyFrom(read(self.source, weights=True))
         return self._written(model)
+
+    def file_identity(self) -> bytes:
+        """What tells it from other files besides the weights, which learn."""
+        model = onnx.ModelProto()
+        model.CopyFrom(read(self.source, weights=True))
+        constants = [node.attribute[0].t for node in model.graph.node if _is_constant(node)]
+        names = [node.output[0] for node in model.graph.node if _is_constant(node)]
+        for name, tensor in (*((i.name, i) for i in model.graph.initializer), *zip(names, constants, strict=True)):
+            if name in self._places:
+                tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type))
+        return hashlib.sha256(model.SerializeToString(deterministic=True)).digest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .onnx file with what was learned, whole or not at all.

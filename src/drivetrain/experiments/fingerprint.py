@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -149,10 +150,13 @@ class _Reader:
         for base in kind.__bases__:
             self.class_(base)
         for name, value in vars(kind).items():
-            if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__firstlineno__"):
+            if name not in _UNREAD:
                 self.note(name)
                 raw = value.__func__ if isinstance(value, staticmethod | classmethod) else value
                 self.read([raw.fget, raw.fset] if isinstance(raw, property) else raw)
+        if dataclasses.is_dataclass(kind):  # whose other defaults are attributes of the class
+            made = [(field.name, field.default_factory) for field in dataclasses.fields(kind)]
+            self.read([(name, make) for name, make in made if make is not dataclasses.MISSING])
 
     def anything(self, thing: Any) -> None:
         """Anything else: as pickle would write it, which is how it would be sent to a worker."""
@@ -177,13 +181,21 @@ class _Reader:
 
 
 def _of_a_library(thing: Any) -> bool:
-    """Whether it was installed: what a user is working on lies elsewhere."""
+    """Whether it was installed: what a user is working on lies elsewhere. Drivetrain is, in a checkout of it, too."""
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    if module is not None and module.__name__.partition(".")[0] == __name__.partition(".")[0]:
+        return True
     file = getattr(module, "__file__", None)
     if module is None or module.__name__ == "__main__":
         return False
     return file is None or "site-packages" in file or file.startswith(_STANDARD_LIBRARY)
 
+
+_UNREAD = {
+    "__module__", "__dict__", "__weakref__", "__doc__", "__annotations__", "__firstlineno__",
+    "__dataclass_fields__", "__dataclass_params__",
+}  # fmt: skip
+"""What a class holds besides what it does."""
 
 _STANDARD_LIBRARY = inspect.getfile(functools).rpartition("/")[0]
 

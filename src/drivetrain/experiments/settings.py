@@ -16,6 +16,8 @@ from drivetrain.graph import Component
 def read_of(component: Component) -> Any:
     """The thing of a component, or what stands for it: the classes of an object's parts, and its settings."""
     thing = component.thing
+    if callable(getattr(thing, "file_identity", None)):  # an ONNX model, whose classes and weights are not all of it
+        return [type(thing), thing.file_identity()]
     if not isinstance(component, ForeignComponent):
         return thing
     if callable(getattr(thing, "get_params", None)):  # scikit-learn: the state is all of the estimator as a skops file
@@ -23,6 +25,9 @@ def read_of(component: Component) -> Any:
     if callable(getattr(thing, "get_config", None)):  # Keras
         layers = [type(layer) for layer in getattr(thing, "_flatten_layers", list)()]
         return [type(thing), layers, _settings(thing)]
+    if hasattr(thing, "submodules"):  # TensorFlow: its weights are in the state, and what it compiled is a cache
+        plain = {name: value for name, value in vars(thing).items() if isinstance(value, str | int | float | bool)}
+        return [type(thing), [type(part) for part in thing.submodules], plain]
     return thing
 
 
