@@ -120,14 +120,18 @@ def ours(thing: Any) -> dict[str, Call]:
     x, moved = torch.randn(ROWS, WIDE), torch.randn(ROWS, WIDE, requires_grad=True)
 
     def forward() -> object:
-        part.eval()
+        if part.training:
+            part.eval()
         with torch.no_grad():
             return part(x)
 
+    weights = list(part.parameters())
+
     def there_and_back() -> object:
-        part.train()
+        if not part.training:
+            part.train()
         moved.grad = None
-        for weight in part.parameters():
+        for weight in weights:
             weight.grad = None
         part(moved).sum().backward()
         return moved.grad

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.scikit_learn.families import Settings, classifier, regressor
-from benchmarks.scikit_learn.setting import Data, Setting, hits
+from benchmarks.scikit_learn.naming import Naming
+from benchmarks.scikit_learn.setting import Data
 from drivetrain import System, component, system
 from drivetrain.components.sklearn import Estimator
 
@@ -35,7 +36,7 @@ class Halves:
         return {"upper": pictures[:, :32], "lower": pictures[:, 32:], "digit": digits}
 
 
-class Restored(Setting):
+class Restored(Naming):
     """Sequential: regression, then classification."""
 
     name = "restored digits"
@@ -72,17 +73,8 @@ class Restored(Setting):
 
         return reader
 
-    def loss(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        return F.cross_entropy(prediction, truth)
 
-    def judge(self, prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
-        return hits(prediction, truth)
-
-    def one_model(self, family: str, seed: int) -> Any:
-        return classifier(family, seed, {})
-
-
-class Joined(Setting):
+class Joined(Naming):
     """Joining parallel: two classifiers, then code."""
 
     name = "joined halves"
@@ -115,15 +107,6 @@ class Joined(Setting):
             return join(above(upper), below(lower))
 
         return reader
-
-    def loss(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        return F.cross_entropy(prediction, truth)
-
-    def judge(self, prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
-        return hits(prediction, truth)
-
-    def one_model(self, family: str, seed: int) -> Any:
-        return classifier(family, seed, {})
 
 
 def scores_of_pairs(margins: Tensor) -> Tensor:

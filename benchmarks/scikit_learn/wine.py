@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.scikit_learn.families import Settings, classifier, regressor
-from benchmarks.scikit_learn.setting import Data, Setting, hits, standardised
+from benchmarks.scikit_learn.families import Settings, regressor
+from benchmarks.scikit_learn.naming import Naming
+from benchmarks.scikit_learn.setting import Data, standardised
 from drivetrain import System, component, system
 from drivetrain.components.sklearn import Estimator
 
 CHEAP = ["alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "color_intensity"]
 
 
-class Cultivar(Setting):
+class Cultivar(Naming):
     """Sequential: regression, then classification."""
 
     name = "cultivar of a wine"
@@ -61,12 +61,3 @@ class Cultivar(Setting):
             return name_it(estimate(cheap), seen)
 
         return cellar
-
-    def loss(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        return F.cross_entropy(prediction, truth)
-
-    def judge(self, prediction: Tensor, truth: Tensor, threshold: float) -> Tensor:
-        return hits(prediction, truth)
-
-    def one_model(self, family: str, seed: int) -> Any:
-        return classifier(family, seed, {})
