@@ -103,3 +103,10 @@ def _pins(environment: str) -> set[str]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_decision_has_a_number_of_its_own_which_its_title_begins_with() -> None:
+    notes = sorted((REPOSITORY / "docs" / "decisions").glob("[0-9]*.md"))
+    numbers = [note.name[:4] for note in notes]
+    assert len(set(numbers)) == len(numbers) > 5
+    assert [note.read_text().split(maxsplit=2)[1].rstrip(".") for note in notes[1:]] == numbers[1:]
