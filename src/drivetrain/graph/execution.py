@@ -47,7 +47,7 @@ def run_node(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         answer = node.component.runs(*arguments, **node.keywords)
     except Exception as error:
-        error.add_note(where(node, values) + _of_other_types(node, values, error))
+        note_node(error, node, values)
         raise
     answers = answers_of(node, answer, [values[edge] for edge in node.inputs])
     ports = zip(node.outputs, answers, strict=True)
@@ -101,10 +101,11 @@ def answers_of(node: Node, answer: Any, read: Sequence[Any]) -> Sequence[Any]:
     return answer  # type: ignore[no-any-return]
 
 
-def where(node: Node, values: Mapping[str, Any]) -> str:
-    """The note of an error: which component ran, on what, as far as the values are known."""
-    taken = listed(f"{edge}: {describe(values[edge])}" if edge in values else edge for edge in node.inputs)
-    return f"while running component '{node.name}' ({taken} -> {listed(node.makes)})"
+def note_node(error: Exception, node: Node, values: Mapping[str, Any]) -> None:
+    """Add to an error which component was running, and on what."""
+    taken = listed(f"{edge}: {describe(values[edge])}" for edge in node.inputs)
+    where = f"while running component '{node.name}' ({taken} -> {listed(node.makes)})"
+    error.add_note(where + _of_other_types(node, values, error))
 
 
 def _of_other_types(node: Node, values: Mapping[str, Any], error: Exception) -> str:

@@ -130,7 +130,7 @@ class Lane:
             if self.place.world > 1:
                 self.place.average_gradients(self.turns.weights(turn))
             moved = self.turns.having_gradients(turn)
-            self.reach.note(sorted(frozenset().union(*(each.learners for each in taken))), moved)
+            self.reach.note([each.learners for each in taken], moved)
             if not self.place.anywhere(any(each.used for each in taken)):
                 return False
             self.optimizers.step(turn, self.settings.clip, self.place.scaler)
@@ -141,15 +141,17 @@ class Lane:
         return True
 
     def _note(self, turn: tuple[str, ...], moved: tuple[str, ...], taken: Sequence[Taken], state: State) -> None:
-        counted: dict[str, float] = defaultdict(float)
-        for name, value in (term for each in taken for term in each.terms.items()):
-            counted[name] += value
+        counted: dict[str, float] = {}
+        for each in taken:
+            for name, value in each.terms.items():
+                counted[name] = counted.get(name, 0.0) + value
         stepped = self.optimizers.steps_now(self.optimizers.counted(moved))
         # who learns by being fitted has only gathered; a turn in which nothing had a gradient is an iteration still
         state.iteration += bool(stepped) or not self.optimizers.waits(turn)
         state.in_stage += 1
         state.turn = turn
-        state.updates.update(stepped)
+        for name in stepped:
+            state.updates[name] += 1
         state.loss = counted.get("loss", sum(counted.values()))
         state.terms = {name: value for name, value in counted.items() if name != "loss"}
         for name, value in counted.items():

@@ -26,18 +26,17 @@ class Reach:
         self.reached: set[str] = set()
         self._cut_off: Counter[str] = Counter()
 
-    def note(self, learners: Iterable[str], moved: Iterable[str]) -> None:
-        """Remember that of the models which the loss of an iteration ought to reach some had a gradient.
+    def note(self, learners: Iterable[frozenset[str]], moved: Iterable[str]) -> None:
+        """Remember that of the models which the losses of an iteration's batches ought to reach some had a gradient.
 
         Raises:
             NoGradientError: a model has had none for too long; the message names the code that hides it.
         """
         self.reached.update(moved)
-        for name in learners:
-            if name not in self.reached:
-                self._cut_off[name] += 1
-                if self._cut_off[name] >= PATIENCE:
-                    self._refuse(name)
+        for name in sorted({name for each in learners if not each <= self.reached for name in each - self.reached}):
+            self._cut_off[name] += 1
+            if self._cut_off[name] >= PATIENCE:
+                self._refuse(name)
 
     def check(self) -> None:
         """At the end of an epoch: refuse models that went through it without any gradient.

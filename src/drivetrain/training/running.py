@@ -12,7 +12,8 @@ import torch
 from drivetrain.data import Batch
 from drivetrain.errors import MissingEdgeError, listed
 from drivetrain.graph import Node, System
-from drivetrain.graph.execution import needed, run, run_node
+from drivetrain.graph.compilation import compiled_part, note_where
+from drivetrain.graph.execution import needed, run
 from drivetrain.training.base import Track
 from drivetrain.training.cache import Cache
 from drivetrain.training.losses import BoundLoss
@@ -38,6 +39,9 @@ class Split:
         read: the input edges that only the frozen part reads.
         sources: the input edges that the frozen part reads.
         names: what is live, by name.
+        takes: the edges that the live part reads and does not make, in the order of its arguments.
+        run: the live part as one function.
+        counted: the models in it.
     """
 
     frozen: tuple[Node, ...]
@@ -46,6 +50,9 @@ class Split:
     read: tuple[str, ...]
     sources: tuple[str, ...]
     names: frozenset[str]
+    takes: tuple[str, ...]
+    run: Callable[..., dict[str, Any]]
+    counted: tuple[str, ...]
 
 
 class Runner:
@@ -76,6 +83,7 @@ class Runner:
             self.nodes = needed(self.system.graph, self.wanted)
             read = {edge for node in self.nodes for edge in node.inputs}
             self.inputs = tuple(edge for edge in self.system.inputs if edge in read)
+        self._whole = frozenset(self.inputs) | frozenset(self.wanted)
         missing = [edge for edge in self.inputs if edge not in fields]
         if missing:
             raise MissingEdgeError(
@@ -98,6 +106,8 @@ class Runner:
 
         With a ``turn`` the inputs that only its frozen part reads may be missing where the cache knows the samples.
         """
+        if not batch.present and self._whole <= batch.keys():
+            return batch
         known = self.split(turn).read if turn is not None and self.cache is not None and self.cache.knows(batch) else ()
         batch = batch.only(batch.rows(edge for edge in self.inputs if edge not in known))
         labelled = [batch.rows(loss.edges) for loss in self.track.losses]
@@ -115,12 +125,16 @@ class Runner:
         """The values of the wanted edges, with a tape back to the models in turn."""
         split = self.split(turn)
         values = self._given(batch)
-        with torch.no_grad():
-            values |= self._frozen(split, batch, again)
-        for node in split.live:
-            values |= run_node(node, values)
-            if node.name in self._learning:
-                self.passes.forward[node.name] += 1
+        if split.frozen:
+            with torch.no_grad():
+                values |= self._frozen(split, batch, again)
+        try:
+            values |= split.run(*[values[edge] for edge in split.takes])
+        except Exception as error:
+            note_where(error, split.run)
+            raise
+        for name in split.counted:
+            self.passes.forward[name] += 1
         return values
 
     def before(self, batch: Batch, turn: tuple[str, ...], again: Callable[[], Batch] | None = None) -> dict[str, Any]:
@@ -131,7 +145,8 @@ class Runner:
     def count_backward(self, turn: tuple[str, ...], ways: Iterable[tuple[BoundLoss, ...]]) -> None:
         """Note that a gradient went back through the live part, once for each group of losses."""
         for losses in ways:
-            self.passes.backward.update(self.way_back(turn, losses))
+            for name in self.way_back(turn, losses):
+                self.passes.backward[name] += 1
 
     def way_back(self, turn: tuple[str, ...], losses: tuple[BoundLoss, ...]) -> frozenset[str]:
         """The models through which the gradient of some losses goes back to the models in turn, these included."""
@@ -181,7 +196,13 @@ class Runner:
         sources = {edge for node in frozen for edge in node.inputs} & set(self.inputs)
         read = tuple(sorted(sources - needed_later))
         names = frozenset(node.name for node in live)
-        return Split(tuple(frozen), tuple(live), frontier, read, tuple(sorted(sources)), names)
+        made = {edge for node in live for edge in node.makes}
+        takes = tuple(dict.fromkeys(edge for node in live for edge in node.inputs if edge not in made))
+        part = compiled_part(self.system.name, live, takes)
+        counted = tuple(node.name for node in live if node.name in self._learning)
+        return Split(
+            tuple(frozen), tuple(live), frontier, read, tuple(sorted(sources)), names, takes, part, counted
+        )  # fmt: skip
 
 
 def sharing(system: System, models: tuple[str, ...]) -> set[str]:

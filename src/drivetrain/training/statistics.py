@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 
 import torch
@@ -25,25 +26,34 @@ class Statistics:
         self._places = [(module, name) for module in listed for name, _ in module.named_buffers(recurse=False)]
         self._own: list[Tensor] = []
         self._copies: list[Tensor] = []
-        self._versions: list[int] = []
+        self._small: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._large: list[int] = []
+        self._versions: dict[int, int] = {}
 
     def keep(self) -> None:
         """Remember them as they are now."""
         for bridge in self._foreign:
             bridge.read_statistics()
         own: list[Tensor] = [module._buffers[name] for module, name in self._places]  # type: ignore[misc]
-        if len(own) != len(self._own) or any(now is not before for now, before in zip(own, self._own, strict=True)):
-            self._own, self._copies = own, [torch.empty_like(each) for each in own]  # a module may put new ones there
-            self._versions = [-1] * len(own)
-        moving = [
-            place for place, each in enumerate(own) if each.numel() <= SMALL or each._version != self._versions[place]
-        ]
-        if moving:
-            torch._foreach_copy_([self._copies[place] for place in moving], [own[place] for place in moving])
-        self._versions = [each._version for each in own]
+        if len(own) != len(self._own) or any(map(operator.is_not, own, self._own)):
+            self._begin(own)  # a module may put new ones there
+        copies, small = self._small
+        if small:
+            torch._foreach_copy_(copies, small)
+        for place in self._large:
+            if own[place]._version != self._versions.get(place):
+                self._copies[place].copy_(own[place])
+                self._versions[place] = own[place]._version
 
     def put_back(self) -> None:
         """Make them what they were."""
         for (module, name), own, copy in zip(self._places, self._own, self._copies, strict=True):
             own.copy_(copy)
             module._buffers[name] = own
+
+    def _begin(self, own: list[Tensor]) -> None:
+        self._own, self._copies = own, [torch.empty_like(each) for each in own]
+        self._large = [place for place, each in enumerate(own) if each.numel() > SMALL]
+        pairs = [(copy, each) for copy, each in zip(self._copies, own, strict=True) if each.numel() <= SMALL]
+        self._small = [copy for copy, _ in pairs], [each for _, each in pairs]
+        self._versions = {}

@@ -73,7 +73,7 @@ class Step:
         with self.place.autocast():
             values = self.runner.train(batch, turn, again)
             terms = named_terms(self.track.losses, values, batch)
-        counted = {name: float(term.detach()) for name, term in terms.items()}
+        counted = {name: term.item() for name, term in terms.items()}
         check_loss(counted, values, self.turns, f"in iteration {state.iteration + 1} of {self.pattern.name}")
         judged = tuple(loss for loss in self.track.losses if _has(batch, loss))
         if any(term.requires_grad for term in terms.values()):
@@ -81,7 +81,7 @@ class Step:
             self.pattern.gradients(terms, self.track, lambda loss: scale(loss if share == 1 else loss / share))
             self.runner.count_backward(turn, self.pattern.ways_back(judged))
         counted["loss"] = sum(counted.values())
-        shares = {name: value / share for name, value in counted.items()}
+        shares = counted if share == 1 else {name: value / share for name, value in counted.items()}
         return Taken(shares, self.runner.way_back(turn, judged).intersection(turn), batch.size)
 
     def _shown(
