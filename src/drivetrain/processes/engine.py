@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, TypeVar
 
@@ -45,12 +46,16 @@ def over_processes(workers: int = 0) -> Callable[[Callable[[Input], Output], Seq
 
 
 class Pool:
-    """Workers that stay for the next call; each has a thread here that talks to it."""
+    """Workers that stay for the next call; each has a thread here that talks to it.
+
+    They go when the pool is ended, is referred to by nobody any more, or the process that hired them ends.
+    """
 
     def __init__(self, count: int = 0) -> None:
         self.count = count or os.cpu_count() or 1
         self.idle: list[_Worker] = []
         self._hired: list[_Worker] = []
+        weakref.finalize(self, _let_go, self._hired, os.getpid())
 
     def run(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
         """Answers as tasks are done, in whatever order."""
@@ -77,9 +82,7 @@ class Pool:
 
     def end(self) -> None:
         """Let all workers go, whatever they are doing."""
-        for worker in self._hired:
-            worker.leave()
-        self._hired.clear()
+        _let_go(self._hired, os.getpid())
         self.idle.clear()
 
     def _serve(self, sent: bytes, waiting: Any, answers: Any, stop: threading.Event) -> None:
@@ -121,6 +124,13 @@ class Pool:
         self._hired.append(worker)
         worker.learn(sent)
         return worker
+
+
+def _let_go(hired: list[_Worker], owner: int) -> None:
+    if os.getpid() == owner:  # a forked child inherits the list, but not the workers
+        for worker in hired:
+            worker.leave()
+    hired.clear()
 
 
 class _Worker:
