@@ -19,7 +19,7 @@ from drivetrain.experiments.schema import VERSION_TABLE
 
 DEFAULT = "drivetrain.db"
 VARIABLE = "DRIVETRAIN_STORE"
-HEAD = "0003"
+HEAD = "0004"
 BUSY = 30.0  # seconds that a writer waits for another one
 
 
@@ -53,6 +53,7 @@ class Database:
     def __init__(self, url: str, durable: bool = False) -> None:
         self.url, self.durable = url, durable
         self._words: dict[str, str] = {}
+        self._kept: list[Any] = []  # a connection for ``quick``: asking a pool costs a sixth of such a transaction
         self._engine: Engine | None = None
         self._process = os.getpid()
 
@@ -69,7 +70,7 @@ class Database:
                 self._engine.dispose(close=False)
             with plain_errors(self.url):
                 self._engine, self._process = _engine(self.url, self.durable), os.getpid()
-                self._words = {}
+                self._words, self._kept = {}, []
                 _bring_up_to_date(self._engine, self.url)
         return self._engine
 
@@ -95,7 +96,7 @@ class Database:
         engine = self.engine
         refused = engine.dialect.loaded_dbapi.Error
         try:
-            connection = engine.raw_connection()
+            connection = self._taken(engine)
             try:
                 cursor = connection.cursor()
                 if engine.dialect.name == "sqlite":
@@ -104,11 +105,26 @@ class Database:
                 connection.commit()
             except BaseException:
                 connection.rollback()
-                raise
-            finally:
                 connection.close()
+                raise
+            self._given_back(connection, engine)
         except refused as error:
             raise StoreError(f"{self.place}: {_reason(str(error).strip())}") from error
+
+    def _taken(self, engine: Engine) -> Any:
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return engine.raw_connection()
+
+    def _given_back(self, connection: Any, engine: Engine) -> None:
+        """Keep one connection to a file; a server's may go away meanwhile, which the pool finds out."""
+        if self._kept or engine is not self._engine or not _is_file(engine):
+            connection.close()
+            return
+        if not connection.is_detached:
+            connection.detach()  # the pool may fill its place
+        self._kept.append(connection)
 
     def words(self, sql: str) -> str:
         """A statement with ``:name`` for values as the driver of this database wants it, values being a dict."""
@@ -121,6 +137,8 @@ class Database:
     def close(self) -> None:
         """End the connections of this process."""
         if self._engine is not None and self._process == os.getpid():
+            while self._kept:
+                self._kept.pop().close()
             self._engine.dispose()
         self._engine = None
 
@@ -179,6 +197,10 @@ def _reason(found: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _is_file(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
 
 
 def _engine(url: str, durable: bool) -> Engine:

@@ -6,6 +6,8 @@ MLflow's runs and models are only named here, by their ids. A change of a table 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 PREFIX = "drivetrain_"
@@ -36,8 +39,8 @@ metadata = MetaData(
 )
 
 
-def _table(name: str, *columns: Column | UniqueConstraint | Index) -> Table:  # type: ignore[type-arg]
-    return Table(PREFIX + name, metadata, *columns)
+def _table(name: str, *columns: Column | UniqueConstraint | Index, **options: Any) -> Table:  # type: ignore[type-arg]
+    return Table(PREFIX + name, metadata, *columns, **options)
 
 
 def _id() -> Column:  # type: ignore[type-arg]
@@ -105,6 +108,7 @@ component_versions = _table(
 glues = _table(
     "glues", _digest(primary_key=True), Column("parts", JSON, nullable=False)
 )  # digest and text by component
+_OF_A_RUN = text("run IS NOT NULL")  # what a search evaluates is of none, and need not be looked up by it
 system_versions = _table(
     "system_versions",
     _id(),
@@ -112,17 +116,19 @@ system_versions = _table(
     Column("number", Integer, nullable=False),
     _digest(),
     _digest("glue"),
-    Column("run", String(32), index=True),
+    Column("run", String(32)),
     _created(),
     Column("combination", Text),  # its pins by their ids, "slot=component version,...": a matrix reads a row a version
     UniqueConstraint("system_id", "number"),
     UniqueConstraint("system_id", "digest"),
+    Index("ix_drivetrain_system_versions_run", "run", sqlite_where=_OF_A_RUN, postgresql_where=_OF_A_RUN),
 )
 pins = _table(
     "pins",
     _to("system_versions", "system_version_id", primary_key=True),
     _to("slots", "slot_id", primary_key=True),
     _to("component_versions", "component_version_id", index=True),
+    sqlite_with_rowid=False,  # a page less is written for each version
 )
 
 # -- runs: one execution of fit each, and the context in which every model was trained
