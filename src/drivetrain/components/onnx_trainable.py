@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from drivetrain.components.onnx_conversion import converted, learnable
 from drivetrain.components.onnx_file import described, in_pieces, name_of, read
+from drivetrain.components.onnx_runtime import OnnxFile
 from drivetrain.errors import ComponentError, listed
 from drivetrain.graph.signature import Signature
 from drivetrain.graph.weights import write_whole
@@ -113,8 +114,6 @@ class TrainableOnnx(nn.Module):
 
     def _compare(self, values: Sequence[Tensor]) -> None:
         try:
-            from drivetrain.components.onnx import OnnxFile
-
             original = OnnxFile(self.proto())
         except ImportError:  # ONNX Runtime is not installed
             return
