@@ -20,6 +20,7 @@ from drivetrain.gradients import (
     gradient_report,
     relaxed,
 )
+from drivetrain.gradients.call import Call
 from drivetrain.gradients.refusals import refuse_methods, refuse_systems
 from drivetrain.graph.component import Component
 
@@ -223,3 +224,46 @@ def test_the_report_leaves_the_generator_alone_and_refuses_code_without_any_grad
     assert torch.equal(torch.get_rng_state(), before)
     with pytest.raises(ComponentError, match=r"lets no gradient through.*differentiable\(code\)"):
         gradient_report(hard, (torch.randn(8),))
+
+
+class _Hides(torch.autograd.Function):
+    """Code that hands no gradient on, as a model does that is not to be trained through."""
+
+    @staticmethod
+    def forward(ctx: object, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: object, *_: Tensor) -> None:
+        return None
+
+
+@pytest.mark.parametrize("method", [SPSA(), FiniteDifferences(), StraightThrough()], ids=str)
+def test_where_code_behind_it_hides_the_gradient_there_is_none_and_nothing_is_run(method: AbstractEstimator) -> None:
+    runs = []
+    code_ = differentiable(code(lambda x: runs.append(1) or 2 * x, "x -> y"), method)
+    x = torch.ones(4, 2, requires_grad=True)
+    answer = _Hides.apply(code_(x)).sum()
+    before = len(runs)
+    answer.backward()
+    assert x.grad is None  # zeros would let an optimizer with momentum or weight decay move what lies before
+    assert len(runs) == before
+
+
+def test_an_output_that_received_no_gradient_counts_as_zero_beside_one_that_did() -> None:
+    code_ = differentiable(code(lambda x: (2 * x, 3 * x), "x -> y, z"), FiniteDifferences())
+    x = torch.ones(4, 2, dtype=torch.float64, requires_grad=True)
+    y, z = code_(x)
+    (y.sum() + _Hides.apply(z).sum()).backward()
+    assert torch.allclose(x.grad, torch.full_like(x, 2.0))
+
+
+def test_an_estimator_that_leaves_an_input_out_is_refused_by_name() -> None:
+    class Forgetful(SPSA):
+        def pull_back(self, call: Call, cotangents: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return cotangents[0], None  # type: ignore[return-value]
+
+    a, b = torch.ones(4, 2, requires_grad=True), torch.ones(4, 2, requires_grad=True)
+    answer = differentiable(code(lambda a, b: a + b, "a, b -> c"), Forgetful())(a, b)
+    with pytest.raises(ComponentError, match="1 gradients for the 2 inputs of 'code', none for b"):
+        answer.sum().backward()

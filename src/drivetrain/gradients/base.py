@@ -14,7 +14,7 @@ from drivetrain.gradients.arrays import as_tensors
 from drivetrain.gradients.call import Call, Form, Run, Tensors
 from drivetrain.gradients.memory import Memory
 from drivetrain.gradients.noticed import Noticed, notice
-from drivetrain.gradients.refusals import refuse_methods, refuse_systems, refuse_weights
+from drivetrain.gradients.refusals import refuse_methods, refuse_missing, refuse_systems, refuse_weights
 from drivetrain.graph.component import Component
 
 __all__ = ["AbstractEstimator", "Call", "Choice", "DifferentiableComponent", "Tensors"]
@@ -182,6 +182,7 @@ class _Estimate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, component: DifferentiableComponent, *inputs: Tensor) -> Tensors:
+        ctx.set_materialize_grads(False)  # where code behind it hides the gradient there is none; it is not zero
         ctx.call, ctx.component = call, component
         return tuple(output.detach() for output in call.outputs)
 
@@ -189,7 +190,13 @@ class _Estimate(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Any) -> Any:
         call, component = ctx.call, ctx.component
+        if all(cotangent is None for cotangent in cotangents):
+            return None, None, *(None for _ in call.inputs)
+        cotangents = tuple(
+            torch.zeros_like(y) if g is None else g for g, y in zip(cotangents, call.outputs, strict=True)
+        )
         with torch.no_grad():
             gradients = component.method.pull_back(call, cotangents)
+            refuse_missing(call.component, component.method, call.input_names, gradients)
             notice(call, cotangents, gradients, component.method.pull_back if component.watches else None)
         return None, None, *(g.to(x.dtype) for g, x in zip(gradients, call.inputs, strict=True))

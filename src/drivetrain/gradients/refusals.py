@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from drivetrain.errors import ComponentError, DeclarationError, listed
@@ -113,4 +114,16 @@ def refuse_ragged_inputs(component: Component, moved: tuple[str, ...]) -> None:
             f"'{component.name}' is asked for a gradient of its ragged input {listed(f'{name}[]' for name in asked)}, "
             f"and estimators need inputs with one row per sample. Hand over a tensor with a fixed number of slots, "
             f"or relax the code by hand: relaxed({component.name}, smooth)"
+        )
+
+
+def refuse_missing(component: str, method: object, inputs: Sequence[str], gradients: Sequence[Any]) -> None:
+    """Refuse an estimate that leaves inputs out: nothing may stand for a gradient but what an estimator says it is."""
+    missing = [name for name, gradient in zip(inputs, gradients, strict=False) if gradient is None]
+    missing += inputs[len(gradients) :]
+    if missing:
+        raise ComponentError(
+            f"{method} answers {len(inputs) - len(missing)} gradients for the {len(inputs)} inputs of '{component}', "
+            f"none for {listed(missing)}; let pull_back answer one tensor for each of call.inputs, zeros where it "
+            f"means that nothing flows"
         )
