@@ -211,3 +211,26 @@ def test_a_model_declared_twice_has_one_set_of_weights() -> None:
     model = JaxModel(dense, parameters())
     left, right = component("left", model, "scan -> one"), component("right", model, "scan -> two")
     assert list(map(id, left.parameters())) == list(map(id, right.parameters()))
+
+
+def test_what_is_written_without_a_trace_reaches_the_users_weights_whatever_was_handed_over_before() -> None:
+    model = JaxModel(lambda weights, x: x @ weights["w"], {"w": jnp.ones((3, 2))})
+    part = component("lidar", model, "scan -> hits")
+    weight, x = next(iter(part.parameters())), torch.ones(4, 3)
+
+    def answer_after(value: float, *, traced: bool) -> float:
+        part(x).sum().backward()
+        if traced:
+            with torch.no_grad():
+                weight.fill_(value)
+        else:
+            weight.data.fill_(value)
+        return float(part(x)[0, 0].detach())
+
+    found = [answer_after(2.0, traced=False), answer_after(5.0, traced=True), answer_after(2.0, traced=False)]
+    weight.grad = None
+    with torch.no_grad():
+        weight.fill_(7.0)
+    found.append(float(part(x)[0, 0].detach()))
+    found.append(answer_after(2.0, traced=False))
+    assert found == [6.0, 15.0, 6.0, 21.0, 6.0]

@@ -75,7 +75,7 @@ class AbstractForeignModel(ABC):
 
     @abstractmethod
     def receive(self, values: Mapping[str, Tensor]) -> None:
-        """Write weights and statistics, by their names, into the user's own object."""
+        """Write weights and statistics, by their names, into the user's own object, which may keep these tensors."""
 
     @abstractmethod
     def run(self, call: Call) -> Any:
@@ -113,6 +113,7 @@ class ForeignModule(nn.Module):
                 f"{listed(sorted([*weights, *statistics]))} (a dot is read as an underscore); rename them"
             )
         self._handed = self._versions()
+        self._given: dict[str, Tensor] = {}
         self._suspects: set[str] = set()
         self._object_leads = False
         BRIDGES[id(model.thing)] = self
@@ -140,11 +141,14 @@ class ForeignModule(nn.Module):
         if versions == self._handed and not self._suspects:
             return
         changed = {
-            self._names[key]: value.detach()
+            key: value.detach().clone()
             for key, value in self._held()
-            if versions[key] != self._handed[key] or key in self._suspects
+            if versions[key] != self._handed[key] or (key in self._suspects and self._differs(key, value))
         }
-        self.model.receive(changed)
+        if changed:
+            self.model.receive({self._names[key]: value for key, value in changed.items()})
+            kept = {key: value for key, value in self._given.items() if key not in changed}
+            self._given = kept | {key: value for key, value in changed.items() if key in self._suspects}
         self._handed = versions
         # An optimizer that writes into `weight.data` leaves no trace: what has a gradient may have been stepped.
         self._suspects &= {key for key in self._suspects if self.weights[key].grad is not None}
@@ -159,6 +163,10 @@ class ForeignModule(nn.Module):
             self._handed = self._versions()
             self._object_leads = False
 
+    def _differs(self, key: str, value: Tensor) -> bool:
+        """Whether a weight is not what was handed over last: to compare costs less than to hand over again."""
+        return key not in self._given or not torch.equal(self._given[key], value)
+
     def _held(self) -> list[tuple[str, Tensor]]:
         return [*self.weights.items(), *self.statistics.named_buffers()]
 
@@ -168,7 +176,7 @@ class ForeignModule(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         self.read_statistics()  # a copy starts from the buffers
-        return self.__dict__.copy()
+        return {**self.__dict__, "_given": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]

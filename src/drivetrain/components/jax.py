@@ -80,7 +80,7 @@ class JaxAdapter(AbstractForeignModel):
 
     def receive(self, values: Mapping[str, Tensor]) -> None:
         """Put new leaves into the user's trees."""
-        own = {name: to_jax(value.clone()) for name, value in values.items()}
+        own = {name: to_jax(value) for name, value in values.items()}
         self.model.weights = _with(self.model.weights, own)
         self.model.state = _with(self.model.state, own, self._kept)
         if RANDOM_KEY in own:
@@ -213,7 +213,7 @@ def _named(tree: Any, prefix: str = "") -> Arrays:
 def _with(tree: Any, new: Arrays, prefix: str = "") -> Any:
     leaves, structure = tree_util.tree_flatten(tree)
     found = [new.get(name) for name in _names(structure, prefix)]
-    changed = [old if value is None else value.astype(old.dtype) for value, old in zip(found, leaves, strict=True)]
+    changed = [old if value is None else _like(value, old) for value, old in zip(found, leaves, strict=True)]
     return tree_util.tree_unflatten(structure, changed)
 
 
@@ -234,7 +234,7 @@ def _is_real(array: Any) -> bool:
 
 
 def _like(cotangent: Any, output: Any) -> Any:
-    return cotangent.astype(output.dtype)
+    return cotangent if cotangent.dtype == output.dtype else cotangent.astype(output.dtype)
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class TensorFlowAdapter(AbstractForeignModel):
         """Assign new values to the user's variables."""
         variables = {**self._trainable, **self._others}
         for name, value in values.items():
-            variable, new = variables[name], to_tensorflow(value.clone())  # a copy: TensorFlow keeps the memory
+            variable, new = variables[name], to_tensorflow(value)
             variable.assign(new if new.dtype == variable.dtype else tf.cast(new, variable.dtype), read_value=False)
 
     def run(self, call: Call) -> Any:
@@ -133,7 +133,8 @@ def global_generator() -> Any:
 
 def to_torch(array: Any) -> Tensor:
     """A TensorFlow tensor as a torch tensor that shares its memory; not to be written into."""
-    array = tf.convert_to_tensor(array)
+    if not tf.is_tensor(array) or isinstance(array, tf.Variable):
+        array = tf.convert_to_tensor(array)
     if array.dtype == tf.bool:  # DLPack of TensorFlow knows no truth values
         return torch.from_numpy(array.numpy())
     return torch.utils.dlpack.from_dlpack(tf.experimental.dlpack.to_dlpack(array))
