@@ -67,6 +67,8 @@ class Case:
         arms: by name; the first is the baseline that the others are compared with.
         metric: of the end, which chooses epochs and is compared; several, one a branch, are judged together: their
             numerators and denominators are summed.
+        choosing: by the mean of which epochs are chosen, in place of ``metric``, where that depends on a threshold that
+            is tuned only afterwards.
         scores: more metrics of the system on test data, by name.
         own: the metric of each inner edge that has a truth, by edge.
         unit: the field of the test data whose values are independent, such as ``"speaker"``; None: each seed is a unit.
@@ -99,6 +101,7 @@ class Case:
     tuning_seeds: int = 1
     margin: float = 0.02
     also: Also | None = None
+    choosing: tuple[Metric, ...] = ()
     about: str = ""
 
     @property

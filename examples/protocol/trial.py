@@ -62,7 +62,8 @@ def _trained(case: Case, job: Job, system: System, train: Any, validation: Any, 
         return train_by_hand(
             system, train, arm.pattern, budget, tuple(str(end.edge) for end in case.ends), judge, curve
         )
-    metrics = by_edge({**(case.own if arm.selected_by == "own" else {}), **_ends(case)})
+    choosing = {f"choosing {place}": metric for place, metric in enumerate(case.choosing)} or _ends(case)
+    metrics = by_edge({**(case.own if arm.selected_by == "own" else {}), **choosing})
     return fit(
         system, train, arm.pattern, epochs=arm.epochs(job.epochs), batch_size=case.batch_size,
         optimizer=lambda weights: torch.optim.Adam(weights, lr=job.rate), validation=validation if chosen else None,

@@ -25,7 +25,17 @@ from examples.traffic.crops import CANDIDATES, CROP, GRID, candidates, crops_at
 from examples.traffic.drawn import drawn
 from examples.traffic.folders import kind_of, read_folder
 from examples.traffic.losses import map_loss, scene_loss
-from examples.traffic.metrics import LIGHTS, RECALL, SIGNS, boxes_of, candidate_recall, right_at_place
+from examples.traffic.metrics import (
+    CHOOSING,
+    LEVELS,
+    LIGHTS,
+    RECALL,
+    SIGNS,
+    boxes_of,
+    candidate_recall,
+    right_at_every_level,
+    right_at_place,
+)
 from examples.traffic.near import far_from, places
 from examples.traffic.overlaps import overlaps
 from examples.traffic.picture import FAMILIES, SIZE, Picture
@@ -291,6 +301,26 @@ def test_the_end_metric_wants_the_right_class_at_the_right_place_once() -> None:
     assert score([*elsewhere, 0.0, 0.9]) == 0
     assert score([*there, 0.0, 0.0]) == 0
     assert score([*there, 0.0, 0.9], [*there, 0.0, 0.8]) == pytest.approx(2 / 3)
+
+
+def test_the_epochs_score_tells_apart_what_one_threshold_takes_for_equal() -> None:
+    truth, there = [torch.tensor([[1.0, 0.5, 0.5, 0.2, 0.2]])], [0.5, 0.5, 0.2, 0.2]
+
+    def score(chance: float) -> float:
+        right, number = right_at_every_level(torch.tensor([[[*there, 0.0, chance]]]), truth)
+        return float(right / number)
+
+    assert [score(chance) > score(chance - 0.1) for chance in (0.35, 0.45, 0.55, 0.65)] == [True] * 4
+    assert score(max(LEVELS) + 0.1) == 1
+    assert {str(metric.edge) for metric in CHOOSING} == set(FAMILIES)
+
+
+def test_before_validation_has_spoken_the_reports_drop_nothing() -> None:
+    faint = torch.full((1, 2, 4, 5), 0.1)
+    faint[..., 0] = -4
+    street = untrained(0)
+    assert (street.component("light_report")(faint, [torch.full((4, 3), 1 / 3)])[..., 4:] > 0).all()
+    assert (street.component("sign_report")(faint, torch.zeros(1, 4, 14))[..., 4:] > 0).all()
 
 
 def test_an_object_that_no_candidate_overlaps_gives_no_gradient_of_class_or_place() -> None:
