@@ -25,10 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.measure import RESULTS
+from benchmarks.paired import interval
 from drivetrain import System, component, system
 from drivetrain.experiments import Candidates, select
 from drivetrain.experiments.search import Exhaustive, Interactions
@@ -82,12 +84,13 @@ class Merge:
 class Project:
     """A wiring with versions of each stage, and data."""
 
-    def __init__(self, wiring: dict[str, str], versions: int, seconds: float) -> None:
+    def __init__(self, wiring: dict[str, str], versions: int, seconds: float, seed: int) -> None:
         self.wiring = {name: read.split() for name, read in wiring.items()}
         self.stages = {
-            name: [Stage(100 * place + one, seconds) for one in range(versions)] for place, name in enumerate(wiring)
+            name: [Stage(10_000 * seed + 100 * place + one, seconds) for one in range(versions)]
+            for place, name in enumerate(wiring)
         }
-        generator = torch.Generator().manual_seed(7)
+        generator = torch.Generator().manual_seed(10_007 + seed)
         self.raw = torch.randn(SAMPLES, WIDTH, generator=generator)
         read = {edge for edges in self.wiring.values() for edge in edges}
         self.ends = [name for name in wiring if name not in read]
@@ -163,16 +166,8 @@ def ours(project: Project, folder: Path, strategy: Any, budget: int | None = Non
     """``select`` with its outputs in a folder."""
     candidates = Candidates(declared(project), project.stages)
     data = {"raw": project.raw, "answer": project.truth}
-    found = select(
-        candidates,
-        data,
-        closeness,
-        strategy=strategy,
-        budget=budget,
-        store=folder,
-        batch_size=SAMPLES,
-        show_progress=False,
-    )
+    how: dict[str, Any] = {"batch_size": SAMPLES, "show_progress": False}
+    found = select(candidates, data, closeness, strategy=strategy, budget=budget, store=folder, **how)
     return found.tried[0].values["answer"]
 
 
@@ -214,49 +209,78 @@ def main(arguments: list[str] | None = None) -> int:
     """Merge, print, write; 0 when the claims hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two versions and passes of 1 ms, which judge nothing")
+    parser.add_argument("--seeds", type=int, default=20, help="projects of each wiring: models, data and truth (20)")
+    parser.add_argument(
+        "--ms", type=float, default=2.0, help="what a pass takes; the longer, the more passes weigh (2)"
+    )
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin no seed later than this (60)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    found: dict[str, dict[str, Merge]] = {}
-    for name, wiring in WIRING.items():
-        found[name] = {}
-        for method, merge in METHODS.items():
-            project = Project(wiring, 2 if options.quick else VERSIONS[name], 0.001 if options.quick else 0.01)
-            project.taken()
-            with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-                begin = time.perf_counter()
-                best = merge(project, Path(folder))
-                seconds, files = time.perf_counter() - begin, Path(folder).rglob("*")
-                stored = sum(path.stat().st_size for path in files if path.is_file())
-            found[name][method] = Merge(seconds, project.taken(), stored, best)
-    return 0 if report(found, judged=not options.quick) else 1
+    deadline = time.monotonic() + 60 * options.minutes
+    found: dict[str, dict[str, list[Merge]]] = {name: {method: [] for method in METHODS} for name in WIRING}
+    for seed in track(range(2 if options.quick else options.seeds), "merging", console=Console(stderr=True)):
+        if seed and time.monotonic() > deadline:
+            break
+        for name, method in np.random.default_rng(seed).permutation(list(itertools.product(WIRING, METHODS))).tolist():
+            versions, ms = (2, 1.0) if options.quick else (VERSIONS[name], options.ms)
+            found[name][method].append(measured(Project(WIRING[name], versions, ms / 1000, seed), METHODS[method]))
+    return 0 if report(found, options.ms, judged=not options.quick) else 1
 
 
-def report(found: dict[str, dict[str, Merge]], *, judged: bool) -> bool:
+def measured(project: Project, merge: Callable[[Project, Path], float]) -> Merge:
+    """What a method takes to merge a project."""
+    project.taken()
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        begin = time.perf_counter()
+        best = merge(project, Path(folder))
+        seconds, files = time.perf_counter() - begin, Path(folder).rglob("*")
+        stored = sum(path.stat().st_size for path in files if path.is_file())
+    return Merge(seconds, project.taken(), stored, best)
+
+
+def report(found: dict[str, dict[str, list[Merge]]], ms: float, *, judged: bool) -> bool:
     """Print, judge, write."""
     console, verdicts = Console(width=130), []
     for name, merges in found.items():
-        table = Table(title=f"merging: {name}", caption=f"faster, less: than {ANEW}; one run each")
+        seeds = len(merges[ANEW])
+        words = (
+            f"mean of {seeds} seed{'s' * (seeds > 1)}, passes of {ms:g} ms; faster, less: than {ANEW}, with the 95 % "
+        )
+        table = Table(title=f"merging: {name}", caption=f"{words}interval of the mean ratio (bootstrap over seeds)")
         for column in ("method", "seconds", "faster", "passes", "stored MB", "less", "best value"):
             table.add_column(column, justify="left" if column == "method" else "right")
-        first = merges[ANEW]
-        for method, one in merges.items():
+        for method, runs in merges.items():
+            faster, less = (_ratio(merges[ANEW], runs, what) for what in ("seconds", "bytes"))
             table.add_row(
-                method, f"{one.seconds:.2f}", f"{first.seconds / one.seconds:.1f}", str(one.passes),
-                f"{one.bytes / 1e6:.2f}", f"{first.bytes / one.bytes:.1f}", f"{one.best:.4f}",
+                method, f"{np.mean([one.seconds for one in runs]):.2f}", "{:.1f} [{:.1f}, {:.1f}]".format(*faster),
+                f"{np.mean([one.passes for one in runs]):.0f}", f"{np.mean([one.bytes for one in runs]) / 1e6:.2f}",
+                "{:.1f} [{:.1f}, {:.1f}]".format(*less), f"{np.mean([one.best for one in runs]):.4f}",
             )  # fmt: skip
         console.print(table)
-        assert np.isclose(merges[OURS].best, first.best, atol=1e-5), "the merges must find the same best combination"
-        verdicts.append((f"{name}: no more time than MLCask's merge", merges[OURS].seconds <= merges[MLCASK].seconds))
-        verdicts.append((f"{name}: at most 1.1 of its storage", merges[OURS].bytes <= 1.1 * merges[MLCASK].bytes))
+        for one, other in zip(merges[OURS], merges[ANEW], strict=True):
+            assert np.isclose(one.best, other.best, atol=1e-5), "the merges must find the same best combination"
+        for what, limit, claim in (
+            ("seconds", 1.0, "no more time than"),
+            ("bytes", 1.1, "at most 1.1 of the storage of"),
+        ):
+            ratio = _ratio(merges[OURS], merges[MLCASK], what)
+            told = "{:.2f} [{:.2f}, {:.2f}]".format(*ratio)
+            verdicts.append((f"{name}: {claim} {MLCASK}, the interval included: {told}", ratio[2] <= limit))
     for words, met in verdicts if judged else []:
         console.print(f"{'met' if met else 'MISSED'}: {words}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     record = {
-        "title": "merging", "merges": {n: {m: asdict(one) for m, one in each.items()} for n, each in found.items()},
+        "title": "merging", "ms": ms,
+        "merges": {n: {m: [asdict(one) for one in runs] for m, runs in each.items()} for n, each in found.items()},
         "claims": [{"claim": words, "met": met} for words, met in verdicts] if judged else [],
     }  # fmt: skip
     (RESULTS / "merging.json").write_text(json.dumps(record, indent=2) + "\n")
     return not judged or all(met for _, met in verdicts)
+
+
+def _ratio(above: list[Merge], below: list[Merge], what: str) -> tuple[float, float, float]:
+    """Of pairs of the same seed: mean and interval."""
+    return interval([getattr(one, what) / getattr(other, what) for one, other in zip(above, below, strict=True)])
 
 
 def _bytes(value: Tensor) -> bytes:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.interactions.classes import CLASSES
 from benchmarks.interactions.families import FAMILIES, NO_STRUCTURE, landscape
 from benchmarks.interactions.searching import outcome
 from benchmarks.measure import RESULTS
@@ -95,6 +96,20 @@ def system_count(system: Any) -> int:
     return int(min(1e9, np.prod([float(size) for size in system.sizes])))
 
 
+def by_class(by_key: dict[Any, float], families: Sequence[str], seeds: Sequence[int]) -> Table:
+    """Regret by what makes the systems hard."""
+    table = Table(title="by class of systems, % of the range: mean and 95 % interval, bootstrap over systems")
+    for column in ("class", "systems", *CONTESTANTS):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for name, those in CLASSES.items():
+        keys = [(family, seed) for family in those if family in families for seed in seeds]
+        cells = [[100 * by_key[n, *key] for key in keys if (n, *key) in by_key] for n in CONTESTANTS]
+        if cells[0]:
+            words = ["{:.2f} [{:.2f}, {:.2f}]".format(*interval(cell)) if cell else "-" for cell in cells]
+            table.add_row(name, str(len(cells[0])), *words)
+    return table
+
+
 def report(rows: list[dict[str, Any]], families: Sequence[str], seeds: Sequence[int], *, judged: bool) -> bool:
     """Print regrets by family and together, and the verdicts; were the claims met?"""
     console = Console(width=140)
@@ -106,6 +121,7 @@ def report(rows: list[dict[str, Any]], families: Sequence[str], seeds: Sequence[
         cells = [[by_key[n, family, s] for s in seeds if (n, family, s) in by_key] for n in CONTESTANTS]
         table.add_row(family, *(f"{100 * np.mean(cell):.2f}" if cell else "-" for cell in cells))
     console.print(table)
+    console.print(by_class(by_key, families, seeds))
     structured = [family for family in families if family != NO_STRUCTURE]
     together = Table(title="together, without the control: intervals are 95 %, bootstrap over systems")
     for column in ("contestant", "systems", "regret %", "interval", f"{OURS} minus it", "interval", "CPU s a search"):
