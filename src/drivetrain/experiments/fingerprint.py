@@ -175,7 +175,7 @@ class _Reader:
     def array(self, kind: str, value: Tensor) -> None:
         self.note(kind, str(value.dtype), tuple(value.shape))
         if value.numel():
-            self.digest.update(value.reshape(-1).view(torch.uint8).numpy())  # not copied: data sets are read so
+            self.digest.update(value.reshape(-1).view(torch.uint8).numpy().data)  # not copied: data sets are read so
 
     def note(self, *words: object) -> None:
         self.digest.update(repr(words).encode())
