@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.utils._pytree import tree_leaves
 
 from drivetrain.errors import NonFiniteLossError, listed
@@ -55,7 +56,8 @@ def check_weights(turns: Turns, when: str) -> None:
     Raises:
         NonFiniteLossError: the message names the models.
     """
-    if models := _spoilt(turns):
+    norm = get_total_norm(turns.weights(turns.models))  # one question for all: it is NaN or infinite where one is
+    if not bool(torch.isfinite(norm)) and (models := _spoilt(turns)):
         raise NonFiniteLossError(
             f"{when} the weights of {listed(models)} are not finite: the loss was, but its gradient was not (a square "
             f"root, a logarithm or a division at zero). Checkpoints are as they were; {_FIX}"
