@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     data = simulate(320 if quick else 1280, seed=0)
-    rounds = 6 if quick else 24
+    rounds = 6 if quick else 48
     held = [
         compare("Simultaneous end-loss, an epoch of the race car", data, SimultaneousEndLoss(cone_loss), rounds,
                 {BY_HAND: loops.simultaneous, LIGHTNING: loops.lightning_manual_optimisation},
