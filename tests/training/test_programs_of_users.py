@@ -258,3 +258,18 @@ def test_mixed_precision_takes_the_steps_of_torch_autocast():
         value.backward()
         steps(optimizers)
     assert_close(models, by_hand)
+
+
+@pytest.mark.parametrize("place", ["component", "edge", "system"])
+def test_a_name_that_the_written_function_uses_itself_is_free_for_users(place):
+    front = component("marked" if place == "component" else "front", nn.Linear(4, 3), "signal -> code")
+    back = component("back", nn.Linear(3, 2), "code -> marked" if place == "edge" else "code -> word")
+
+    def listener(signal):
+        return back(front(signal))
+
+    listener.__name__ = "marked" if place == "system" else "listener"
+    whole = system(listener)
+    data = {"signal": torch.ones(6, 4), whole.outputs[0]: torch.ones(6, 2)}
+    report = fit(whole, data, SimultaneousEndLoss(F.mse_loss), epochs=1)
+    assert report.iterations == 1

@@ -113,7 +113,6 @@ class ForeignModule(nn.Module):
                 f"{listed(sorted([*weights, *statistics]))} (a dot is read as an underscore); rename them"
             )
         self._handed = self._versions()
-        self._given: dict[str, Tensor] = {}
         self._suspects: set[str] = set()
         self._object_leads = False
         BRIDGES[id(model.thing)] = self
@@ -141,14 +140,11 @@ class ForeignModule(nn.Module):
         if versions == self._handed and not self._suspects:
             return
         changed = {
-            key: value.detach().clone()
+            self._names[key]: value.detach().clone()
             for key, value in self._held()
-            if versions[key] != self._handed[key] or (key in self._suspects and self._differs(key, value))
+            if versions[key] != self._handed[key] or key in self._suspects
         }
-        if changed:
-            self.model.receive({self._names[key]: value for key, value in changed.items()})
-            kept = {key: value for key, value in self._given.items() if key not in changed}
-            self._given = kept | {key: value for key, value in changed.items() if key in self._suspects}
+        self.model.receive(changed)
         self._handed = versions
         # An optimizer that writes into `weight.data` leaves no trace: what has a gradient may have been stepped.
         self._suspects &= {key for key in self._suspects if self.weights[key].grad is not None}
@@ -163,10 +159,6 @@ class ForeignModule(nn.Module):
             self._handed = self._versions()
             self._object_leads = False
 
-    def _differs(self, key: str, value: Tensor) -> bool:
-        """Whether a weight is not what was handed over last: to compare costs less than to hand over again."""
-        return key not in self._given or not torch.equal(self._given[key], value)
-
     def _held(self) -> list[tuple[str, Tensor]]:
         return [*self.weights.items(), *self.statistics.named_buffers()]
 
@@ -176,7 +168,7 @@ class ForeignModule(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         self.read_statistics()  # a copy starts from the buffers
-        return {**self.__dict__, "_given": {}}
+        return self.__dict__.copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]

@@ -53,18 +53,18 @@ class Table(Source):
 
     def _batch(self, rows: Tensor, skip: Collection[str]) -> Batch:
         values, present = {}, {}
-        numbers = rows.tolist()
         for name, column in self.columns.items():
             if name in skip:
                 continue
             if name not in self.present:
-                values[name] = [column[row] for row in numbers] if type(column) is list else take(column, rows)
+                values[name] = take(column, rows)
                 continue
             having = self.present[name][rows]
             if (having >= 0).any():
                 values[name] = take(column, having[having >= 0])
                 if (having < 0).any():
                     present[name] = (having >= 0).nonzero().flatten()
+        numbers = rows.tolist()
         ids = numbers if isinstance(self.ids, range) else [self.ids[row] for row in numbers]
         return Batch(values, len(rows), ids, present=present)
 

@@ -185,9 +185,7 @@ def _of_a_library(thing: Any) -> bool:
     """Whether it was installed: what a user is working on lies elsewhere. Drivetrain is, in a checkout of it, too."""
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
     if module is not None and module.__name__.partition(".")[0] == __name__.partition(".")[0]:
-        return (
-            "<" not in thing.__qualname__
-        )  # what is made inside a function, such as a lambda, has no name to count by
+        return "<" not in thing.__qualname__  # a lambda, or what a function made, has no name to count by
     file = getattr(module, "__file__", None)
     if module is None or module.__name__ == "__main__":
         return False

@@ -69,6 +69,7 @@ class _Writing:
         self._globals: dict[str, Any] = {name: None}  # taken by the function itself
         self._lines = [f"def {name}({', '.join(self.local[edge] for edge in takes)}):"]
         self._node_of_line: dict[int, Node] = {}
+        self._marked = ""
 
     def call(self, node: Node) -> None:
         """One line: the node runs, and what it answers gets its edges' names."""
@@ -88,8 +89,8 @@ class _Writing:
 
     def mark(self, edge: str) -> None:
         """One line: the lists in the value of an edge are known for structure."""
-        self._globals.setdefault("marked", marked)
-        self._lines.append(f"    {self.local[edge]} = marked({self.local[edge]})")
+        self._marked = self._marked or self._called("marked", marked)
+        self._lines.append(f"    {self.local[edge]} = {self._marked}({self.local[edge]})")
 
     def function(self, returned: str) -> Callable[..., Any]:
         """The function that answers this expression."""

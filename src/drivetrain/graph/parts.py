@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
 from torch.utils._pytree import register_pytree_node
 
 
@@ -18,8 +17,6 @@ register_pytree_node(Parts, lambda parts: (list(parts), None), lambda parts, _: 
 
 def marked(value: Any) -> Any:
     """What an edge that is not ragged carries, with every list in it known for structure; all else as it is."""
-    if isinstance(value, Tensor):
-        return value
     if type(value) is list:
         return Parts(map(marked, value))
     if type(value) is tuple:

@@ -33,7 +33,7 @@ class Reach:
             NoGradientError: a model has had none for too long; the message names the code that hides it.
         """
         self.reached.update(moved)
-        for name in sorted({name for each in learners if not each <= self.reached for name in each - self.reached}):
+        for name in sorted(frozenset().union(*learners) - self.reached):
             self._cut_off[name] += 1
             if self._cut_off[name] >= PATIENCE:
                 self._refuse(name)

@@ -125,9 +125,7 @@ class Runner:
         """The values of the wanted edges, with a tape back to the models in turn."""
         split = self.split(turn)
         values = self._given(batch)
-        if split.frozen:
-            with torch.no_grad():
-                values |= self._frozen(split, batch, again)
+        values |= self._frozen(split, batch, again)
         try:
             values |= split.run(*[values[edge] for edge in split.takes])
         except Exception as error:
@@ -139,8 +137,7 @@ class Runner:
 
     def before(self, batch: Batch, turn: tuple[str, ...], again: Callable[[], Batch] | None = None) -> dict[str, Any]:
         """The values that the models in turn read."""
-        with torch.no_grad():
-            return self._given(batch) | self._frozen(self.split(turn), batch, again)
+        return self._given(batch) | self._frozen(self.split(turn), batch, again)
 
     def count_backward(self, turn: tuple[str, ...], ways: Iterable[tuple[BoundLoss, ...]]) -> None:
         """Note that a gradient went back through the live part, once for each group of losses."""
@@ -170,9 +167,10 @@ class Runner:
     def _frozen(self, split: Split, batch: Batch, again: Callable[[], Batch] | None) -> dict[str, Any]:
         if not split.frozen:
             return {}
-        if self.cache is None or not split.frontier:
-            return self._run_frozen(split, batch)
-        return self.cache.values(batch, lambda part: self._run_frozen(split, part), split.sources, again)
+        with torch.no_grad():
+            if self.cache is None or not split.frontier:
+                return self._run_frozen(split, batch)
+            return self.cache.values(batch, lambda part: self._run_frozen(split, part), split.sources, again)
 
     def _run_frozen(self, split: Split, batch: Batch) -> dict[str, Any]:
         values = run(split.frozen, self._given(batch))
