@@ -227,3 +227,19 @@ def test_an_evaluation_is_kept_with_its_edge_interval_and_direction(experiment: 
     assert (found.metric, found.edge, found.higher_is_better) == ("error", "cones", False)
     assert (found.value, found.low, found.high) == (report["cones"].value, report["cones"].low, report["cones"].high)
     assert experiment.record(car.system, {"latency": 0.2}) == version
+
+
+def test_what_runs_left_is_offered_to_select_by_the_numbers_of_the_store(experiment: Experiment) -> None:
+    car = join()
+    with pytest.raises(StoreError, match=r"no model of 'perception' has two versions.*train some and record them"):
+        experiment.candidates(car.system)
+    for seed in range(2):
+        with experiment.run(car.system) as run:
+            fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, seed=seed, callbacks=[run])
+    offered = experiment.candidates(car.system)
+    assert set(offered.slots) == set(car.system.models)
+    inputs = car.data["image"], car.data["scan"]
+    last = {slot: list(labels)[-1] for slot, labels in offered.versions.items()}
+    again = offered.build(last).eval()
+    assert torch.equal(again(*inputs), car.system.eval()(*inputs))
+    assert experiment.candidates(car.system, ["camera"]).slots == ("camera",)

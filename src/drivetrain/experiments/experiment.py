@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drivetrain.errors import StoreError
 from drivetrain.evaluation import EvaluationReport
+from drivetrain.experiments.candidates import Candidates
 from drivetrain.experiments.naming import system_version
 from drivetrain.experiments.recorder import Recorder
 from drivetrain.experiments.snapshot import restored, store_system
 from drivetrain.experiments.store import Store
+from drivetrain.experiments.stored import stored_candidates
 from drivetrain.experiments.version import Evaluation, SystemVersion
 from drivetrain.graph import System
 
@@ -104,6 +106,23 @@ class Experiment:
                 stacklevel=2,
             )
         return system
+
+    def candidates(self, system: System, slots: Sequence[str] = ()) -> Candidates:
+        """What the runs left in the store, for ``select``: the versions of a system's models, called by their numbers.
+
+        Args:
+            system: as it is declared now; its models take the weights.
+            slots: which models may vary; all of which more than one version is stored unless said otherwise.
+
+        Raises:
+            UnknownNameError: the system has no such component.
+            StoreError: nothing is stored that could be combined, or a version does not fit the code as it is now.
+
+        Example:
+            >>> experiment = Experiment("race-car")  # doctest: +SKIP
+            >>> select(experiment.candidates(perception), validation, cone_f1, experiment=experiment)  # doctest: +SKIP
+        """
+        return stored_candidates(system, self.store, slots)
 
     def version(self, version: SystemVersion | int | str, system: System | None = None) -> SystemVersion:
         """A version as people call it."""
