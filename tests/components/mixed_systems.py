@@ -216,7 +216,7 @@ def the_users_own_objects_hold_the_best_weights(name: str) -> None:
     losses = END[name] if name == "fork" else {"state": likelihood}
     stages = Stages(Individual(losses, inputs="system"), SimultaneousEndLoss(END[name]))
     pattern, epochs = (
-        (SimultaneousEndLoss(END[name]), 8) if name == "join" else (stages, (1, 8))
+        (SimultaneousEndLoss(END[name]), 8) if name == "join" else (stages, (1, 24))
     )  # a forest knows it all
     report = fit(
         made, data, pattern, epochs=epochs, batch_size=24, seed=1, validation=data, metric=METRICS[name],
