@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from drivetrain.errors import UnknownVersionError, listed
+from drivetrain.experiments.rooms import Rooms
 from drivetrain.experiments.runs import RunRecord
 from drivetrain.experiments.version import ComponentVersion, DataSet, SystemVersion
-
-if TYPE_CHECKING:
-    from drivetrain.experiments.store import Store
 
 Named = SystemVersion | ComponentVersion | RunRecord | DataSet
 
 HOW = "a run: last, 3f9a21; a system version: perception:3, perception:production; a model: camera:2; a data set: NAME"
 
 
-def named(store: Store, name: str) -> Named:
+def named(store: Rooms, name: str) -> Named:
     """The thing of that name: a system version before a model, a model before a data set, a data set before a run.
 
     A system alone means its newest version. ``system:``, ``model:``, ``data:`` and ``run:`` before a name say which
@@ -43,7 +40,7 @@ def named(store: Store, name: str) -> Named:
     )
 
 
-def system_version(store: Store, name: str) -> SystemVersion:
+def system_version(store: Rooms, name: str) -> SystemVersion:
     """A version as ``perception:3`` names it; with one system in the store the number alone is enough.
 
     Raises:
@@ -67,7 +64,7 @@ def system_version(store: Store, name: str) -> SystemVersion:
     )
 
 
-def _begun(store: Store, system: str, digest: str) -> list[SystemVersion]:
+def _begun(store: Rooms, system: str, digest: str) -> list[SystemVersion]:
     try:
         found = store.systems.get(system, digest)
     except UnknownVersionError:
@@ -75,19 +72,19 @@ def _begun(store: Store, system: str, digest: str) -> list[SystemVersion]:
     return [found] if found.digest.startswith(digest) else []
 
 
-def _model(store: Store, name: str) -> ComponentVersion:
+def _model(store: Rooms, name: str) -> ComponentVersion:
     return store.components.get(name)
 
 
-def _data(store: Store, name: str) -> DataSet:
+def _data(store: Rooms, name: str) -> DataSet:
     return store.data.get(name)
 
 
-def _run(store: Store, name: str) -> RunRecord:
+def _run(store: Rooms, name: str) -> RunRecord:
     return store.runs.get(name)
 
 
-_KINDS: dict[str, Callable[[Store, str], Named]] = {
+_KINDS: dict[str, Callable[[Rooms, str], Named]] = {
     "system": system_version,
     "model": _model,
     "data": _data,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from drivetrain.experiments.contexts import Context
+from drivetrain.experiments.rooms import Rooms
 from drivetrain.experiments.version import ComponentVersion, DataSet, SystemVersion
-
-if TYPE_CHECKING:
-    from drivetrain.experiments.store import Store
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Stale:
     why: str
 
 
-def stale(store: Store, version: SystemVersion) -> list[Stale]:
+def stale(store: Rooms, version: SystemVersion) -> list[Stale]:
     """What of a version would have to be trained or measured again to fit what stands there now.
 
     A model is stale where the last training that made it ran beside other versions than those pinned now, through other
@@ -54,7 +51,7 @@ def stale(store: Store, version: SystemVersion) -> list[Stale]:
 
 
 def _reasons(
-    store: Store, version: SystemVersion, slot: str, models: dict[str, ComponentVersion], training: Context
+    store: Rooms, version: SystemVersion, slot: str, models: dict[str, ComponentVersion], training: Context
 ) -> list[str]:
     why = []
     for member in training.members:
@@ -75,7 +72,7 @@ def _reasons(
     return why
 
 
-def _changed_code(store: Store, version: SystemVersion, training: Context) -> list[str]:
+def _changed_code(store: Rooms, version: SystemVersion, training: Context) -> list[str]:
     run = store.runs.get(training.run)
     if run.start is None or run.system != version.system:
         return []
@@ -86,7 +83,7 @@ def _changed_code(store: Store, version: SystemVersion, training: Context) -> li
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)) or ["unknown"]
 
 
-def _successor(store: Store, digest: str) -> DataSet | None:
+def _successor(store: Rooms, digest: str) -> DataSet | None:
     """The newest data set of the same name, where this one is not it; data without a name has no successor."""
     known = {each.digest: each for each in store.data.all()}
     name = known[digest].name if digest in known else ""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from drivetrain.mining.dataflow.facts import Facts
-from drivetrain.mining.dataflow.values import Instance, ModelToken, Text
+from drivetrain.mining.dataflow.repository import Instance
+from drivetrain.mining.dataflow.values import ModelToken, Text
 from drivetrain.mining.findings import FEEDS, Model, Place
 
 # Folders and files that are not the system itself.

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from drivetrain.mining.dataflow import classes
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import EMPTY, Function, Text, Value
+from drivetrain.mining.dataflow.repository import Function
+from drivetrain.mining.dataflow.values import EMPTY, Text, Value
 
 
 class Arguments:

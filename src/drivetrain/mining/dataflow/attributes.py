@@ -6,22 +6,8 @@ import ast
 
 from drivetrain.mining.dataflow import calls, imports
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.program import ClassInfo
-from drivetrain.mining.dataflow.values import (
-    CONTENT,
-    EMPTY,
-    ClassToken,
-    Holder,
-    Instance,
-    Library,
-    Mixed,
-    ModelToken,
-    ModuleToken,
-    Output,
-    SuperToken,
-    Token,
-    Value,
-)
+from drivetrain.mining.dataflow.repository import ClassInfo, ClassToken, Instance, ModuleToken, SuperToken
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, Library, Mixed, ModelToken, Output, Token, Value
 from drivetrain.mining.knowledge import words
 
 # Attributes of an array or a result that say nothing of what the model saw.

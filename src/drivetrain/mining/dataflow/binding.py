@@ -7,20 +7,8 @@ import re
 
 from drivetrain.mining.dataflow import expressions, handover
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import (
-    CONTENT,
-    ELEMENT,
-    EMPTY,
-    ClassToken,
-    Holder,
-    Instance,
-    Mixed,
-    ModelToken,
-    ModuleToken,
-    Output,
-    Text,
-    Value,
-)
+from drivetrain.mining.dataflow.repository import ClassToken, Instance, ModuleToken
+from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, Mixed, ModelToken, Output, Text, Value
 
 
 def assign(target: ast.expr, value: Value, frame: Frame) -> None:

@@ -10,7 +10,8 @@ from drivetrain.mining.dataflow import attributes, binding, calls, handover
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine
-from drivetrain.mining.dataflow.values import ELEMENT, EMPTY, Holder, SuperToken, Text, Value
+from drivetrain.mining.dataflow.repository import SuperToken
+from drivetrain.mining.dataflow.values import ELEMENT, EMPTY, Holder, Text, Value
 
 if TYPE_CHECKING:
     from drivetrain.mining.dataflow.calls import Arguments

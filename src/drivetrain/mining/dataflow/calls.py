@@ -11,14 +11,12 @@ from drivetrain.mining.dataflow.binding import iterate
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import DEEPEST_CALL, MOST_CONTEXTS, Frame, Summary
 from drivetrain.mining.dataflow.merging import combine
+from drivetrain.mining.dataflow.repository import ClassToken, Function, Instance
 from drivetrain.mining.dataflow.values import (
     ELEMENT,
     EMPTY,
     Bound,
-    ClassToken,
-    Function,
     Holder,
-    Instance,
     Library,
     MethodOf,
     Mixed,

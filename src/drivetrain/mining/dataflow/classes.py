@@ -8,18 +8,8 @@ from drivetrain.mining.dataflow import binding, calls, statements
 from drivetrain.mining.dataflow.contents import models
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.program import ClassInfo
-from drivetrain.mining.dataflow.values import (
-    CONTENT,
-    EMPTY,
-    ClassToken,
-    Holder,
-    Instance,
-    ModelToken,
-    Text,
-    Token,
-    Value,
-)
+from drivetrain.mining.dataflow.repository import ClassInfo, ClassToken, Instance
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, ModelToken, Text, Token, Value
 from drivetrain.mining.trees import walk
 
 # Bases of what may train several models, whose methods are then worth following.

@@ -11,7 +11,8 @@ from drivetrain.mining.dataflow.binding import element, iterate
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
-from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, Instance, Text, Value
+from drivetrain.mining.dataflow.repository import Instance
+from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, Text, Value
 from drivetrain.mining.knowledge import OPTIMISER, TRAINER, words
 
 if TYPE_CHECKING:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from drivetrain.mining.dataflow.values import (
-    Bound,
-    Holder,
-    Instance,
-    MethodOf,
-    Mixed,
-    ModelToken,
-    Output,
-    Text,
-    Token,
-    Value,
-)
+from drivetrain.mining.dataflow.repository import Instance
+from drivetrain.mining.dataflow.values import Bound, Holder, MethodOf, Mixed, ModelToken, Output, Text, Token, Value
 
 
 def texts(value: Value) -> list[str]:

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from drivetrain.mining.dataflow import attributes, binding, calls, comprehensions, handover, statements
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
+from drivetrain.mining.dataflow.repository import Instance, Lazy
 from drivetrain.mining.dataflow.values import (
     CONTENT,
     ELEMENT,
     EMPTY,
     Holder,
-    Instance,
-    Lazy,
     Library,
     Mixed,
     ModelToken,

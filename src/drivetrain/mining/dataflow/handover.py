@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from drivetrain.mining.dataflow import calls, names, outside
 from drivetrain.mining.dataflow.contents import members, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Function, Holder, Output, Text, Token, Value
+from drivetrain.mining.dataflow.repository import Function
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, Output, Text, Token, Value
 from drivetrain.mining.findings import FILE, QUEUE, REGISTRY, TABLE
 from drivetrain.mining.knowledge import handover
 

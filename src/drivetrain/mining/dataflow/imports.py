@@ -6,8 +6,8 @@ import ast
 
 from drivetrain.mining.dataflow import statements
 from drivetrain.mining.dataflow.machine import Frame, Machine
-from drivetrain.mining.dataflow.program import Module
-from drivetrain.mining.dataflow.values import EMPTY, ModuleToken, Value
+from drivetrain.mining.dataflow.repository import Module, ModuleToken
+from drivetrain.mining.dataflow.values import EMPTY, Value
 
 
 def run_module(module: Module, machine: Machine) -> None:

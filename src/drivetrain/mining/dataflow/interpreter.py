@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from drivetrain.mining.dataflow import calls, classes, imports
 from drivetrain.mining.dataflow.machine import Frame, Machine
-from drivetrain.mining.dataflow.program import Module, Program
-from drivetrain.mining.dataflow.values import Function, Value
+from drivetrain.mining.dataflow.program import Program
+from drivetrain.mining.dataflow.repository import Function, Module
+from drivetrain.mining.dataflow.values import Value
 from drivetrain.mining.findings import Source
 from drivetrain.mining.limit import OutOfTime, stopped_at
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from drivetrain.mining.dataflow import calls, handover
 from drivetrain.mining.dataflow.contents import members, models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Bound, Function, Holder, ModelToken, Value, Weights
+from drivetrain.mining.dataflow.repository import Function
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Bound, Holder, ModelToken, Value, Weights
 from drivetrain.mining.findings import SUPERVISES, TRAINS_ON
 
 if TYPE_CHECKING:

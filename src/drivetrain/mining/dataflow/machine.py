@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.mining.dataflow.constants import constants
 from drivetrain.mining.dataflow.facts import Facts
+from drivetrain.mining.dataflow.repository import Function, Instance, Lazy, ModuleToken
 from drivetrain.mining.dataflow.values import (
     EMPTY,
     Bound,
-    Function,
     Holder,
-    Instance,
-    Lazy,
     Library,
     MethodOf,
     Mixed,
     ModelToken,
-    ModuleToken,
     Output,
     Text,
     Token,
@@ -31,7 +28,8 @@ from drivetrain.mining.findings import MEMORY, Place
 from drivetrain.mining.limit import OutOfTime
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.program import ClassInfo, Module, Program
+    from drivetrain.mining.dataflow.program import Program
+    from drivetrain.mining.dataflow.repository import ClassInfo, Module
 
 DEEPEST_CALL = 24
 DEEPEST_CONTEXT = 4

@@ -11,13 +11,12 @@ from drivetrain.mining.dataflow import binding, calls, classes, commands, expres
 from drivetrain.mining.dataflow.contents import models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
+from drivetrain.mining.dataflow.repository import ClassToken, Function
 from drivetrain.mining.dataflow.values import (
     CONTENT,
     ELEMENT,
     EMPTY,
     Bound,
-    ClassToken,
-    Function,
     Holder,
     MethodOf,
     ModelToken,

@@ -1,110 +1,18 @@
-"""The repository as the interpreter sees it: modules found by their dotted names, and classes with their ancestors."""
+"""All modules of a repository, found by what an import statement says."""
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow.values import EMPTY, ClassToken, Function, Library, Value
-from drivetrain.mining.knowledge import base_library, is_known
+from drivetrain.mining.dataflow.repository import Module
+from drivetrain.mining.dataflow.values import EMPTY, Value
+from drivetrain.mining.knowledge import is_known
 
 if TYPE_CHECKING:
     from drivetrain.mining.findings import Source
-
-
-class Module:
-    """A module or a package of the repository; ``fields`` are its global variables."""
-
-    __slots__ = ("fields", "folder", "parts", "source", "state")
-
-    def __init__(self, parts: tuple[str, ...], source: Source | None, package: bool) -> None:
-        self.parts = parts  # from the root of the repository
-        self.source = source
-        self.folder = parts if package else parts[:-1]
-        self.fields: dict[str, Value] = {}
-        self.state = 0  # the last round in which it was read
-
-    def __repr__(self) -> str:
-        return f"<module {'.'.join(self.parts)}>"
-
-
-class ClassInfo:
-    """A class of the repository: its methods, class attributes and bases."""
-
-    __slots__ = (
-        "_found",
-        "_library",
-        "_line",
-        "attributes",
-        "bases",
-        "closure",
-        "methods",
-        "module",
-        "name",
-        "node",
-        "properties",
-    )
-
-    def __init__(
-        self, node: ast.ClassDef, module: Module, bases: list[Value], closure: tuple[dict[str, Value], ...]
-    ) -> None:
-        self.node = node
-        self.name = node.name
-        self.module = module
-        self.bases = bases
-        self.closure = closure
-        self.methods: dict[str, Function] = {}
-        self.properties: dict[str, str] = {}  # method -> "property", "staticmethod", "classmethod"
-        self.attributes: dict[str, Value] = {}
-        self._library: str | None = None
-        self._line: list[ClassInfo] | None = None
-        self._found: dict[str, tuple[Function, str] | None] = {}
-
-    def ancestors(self) -> list[ClassInfo]:
-        """The class and those of the repository it derives from, nearest first."""
-        if self._line is not None:
-            return self._line
-        found: list[ClassInfo] = []
-        queue = [self]
-        while queue:
-            one = queue.pop(0)
-            if one in found:
-                continue
-            found.append(one)
-            queue.extend(token.info for base in one.bases for token in base if token.__class__ is ClassToken)  # type: ignore[attr-defined]
-        self._line = found
-        return found
-
-    def find(self, name: str) -> tuple[Function, str] | None:
-        """A method by name, with what it was decorated as."""
-        if name in self._found:
-            return self._found[name]
-        found = None
-        for one in self.ancestors():
-            if name in one.methods:
-                found = one.methods[name], one.properties.get(name, "")
-                break
-        self._found[name] = found
-        return found
-
-    def outside(self) -> list[str]:
-        """The names of the library classes it derives from."""
-        bases = (token for one in self.ancestors() for base in one.bases for token in base)
-        return [token.name for token in bases if token.__class__ is Library]  # type: ignore[attr-defined]
-
-    def forget(self) -> None:
-        """The bases have changed: look again."""
-        self._library = self._line = None
-        self._found = {}
-
-    def library(self) -> str:
-        """The library whose models its instances are; empty if they are none."""
-        if self._library is None:
-            self._library = next((found for name in self.outside() if (found := base_library(name))), "")
-        return self._library
 
 
 class Program:

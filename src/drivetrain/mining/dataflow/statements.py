@@ -11,7 +11,8 @@ from drivetrain.mining.dataflow.branching import Names, join, loop
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.values import EMPTY, ClassToken, Function, Mixed, Output
+from drivetrain.mining.dataflow.repository import ClassToken, Function
+from drivetrain.mining.dataflow.values import EMPTY, Mixed, Output
 from drivetrain.mining.trees import walk
 
 

@@ -6,13 +6,11 @@ dicts, instances, objects of libraries) is a token with fields, which only ever 
 
 from __future__ import annotations
 
-import ast
 import itertools
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.program import ClassInfo, Module
     from drivetrain.mining.findings import Place
 
 
@@ -146,45 +144,6 @@ class Library(Token):
         return f"<library {self.name}>"
 
 
-class ModuleToken(Token):
-    """A module of the repository."""
-
-    __slots__ = ("module",)
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-
-
-class ClassToken(Token):
-    """A class of the repository."""
-
-    __slots__ = ("info",)
-
-    def __init__(self, info: ClassInfo) -> None:
-        self.info = info
-
-    def __repr__(self) -> str:
-        return f"<class {self.info.name}>"
-
-
-class Function(Token):
-    """A function of the repository, with the variables around it."""
-
-    __slots__ = ("closure", "module", "node", "owner")
-
-    def __init__(
-        self,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        module: Module,
-        closure: tuple[dict[str, Value], ...],
-        owner: ClassInfo | None,
-    ) -> None:
-        self.node, self.module, self.closure, self.owner = node, module, closure, owner
-
-    def __repr__(self) -> str:
-        return f"<function {getattr(self.node, 'name', 'lambda')}>"
-
-
 class Bound(Token):
     """A function with its first arguments given: a method, or a partial application."""
 
@@ -203,24 +162,6 @@ class MethodOf(Token):
         self.receiver, self.name = receiver, name
 
 
-class Lazy(Token):
-    """A name of a module that is still being read, for modules that import each other."""
-
-    __slots__ = ("module", "name")
-
-    def __init__(self, key: tuple[Module, str]) -> None:
-        self.module, self.name = key
-
-
-class SuperToken(Token):
-    """``super()`` in a method of a class."""
-
-    __slots__ = ("info", "me")
-
-    def __init__(self, key: tuple[ClassInfo, Value]) -> None:
-        self.info, self.me = key
-
-
 class Holder(Token):
     """Something with fields that only grow: a container, an instance, an object of a library."""
 
@@ -234,14 +175,3 @@ class Holder(Token):
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.site}>"
-
-
-class Instance(Holder):
-    """An instance of a class of the repository."""
-
-    __slots__ = ("info", "names")
-
-    def __init__(self, info: ClassInfo, site: Place, depth: int = 0) -> None:
-        super().__init__("instance", site, depth)
-        self.info = info
-        self.names: dict[str, Place] = {}
