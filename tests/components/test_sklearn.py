@@ -35,10 +35,10 @@ from sklearn.svm import SVC, SVR, LinearSVC  # noqa: E402
 from drivetrain import System, component, fit, system  # noqa: E402
 from drivetrain.components.conformance import examine as examine_adapter  # noqa: E402
 from drivetrain.components.sklearn import Estimator  # noqa: E402
-from drivetrain.components.sklearn_forests import forest_answer  # noqa: E402
-from drivetrain.components.sklearn_state import from_tensor, to_tensor  # noqa: E402
-from drivetrain.components.sklearn_targets import duplicated, on_the_simplex  # noqa: E402
-from drivetrain.components.sklearn_unseen import recall_unseen  # noqa: E402
+from drivetrain.components.sklearn.forests import forest_answer  # noqa: E402
+from drivetrain.components.sklearn.state import from_tensor, to_tensor  # noqa: E402
+from drivetrain.components.sklearn.targets import duplicated, on_the_simplex  # noqa: E402
+from drivetrain.components.sklearn.unseen import recall_unseen  # noqa: E402
 from drivetrain.errors import CheckpointError, ComponentError, DeclarationError, ShapeError  # noqa: E402
 from drivetrain.gradients import FiniteDifferences  # noqa: E402
 from drivetrain.gradients.through import InputGradient  # noqa: E402

@@ -10,8 +10,8 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import has_fit_parameter
 from torch import Tensor
 
-from drivetrain.components.sklearn_table import Table
-from drivetrain.components.sklearn_unseen import Fitted
+from drivetrain.components.sklearn.table import Table
+from drivetrain.components.sklearn.unseen import Fitted
 from drivetrain.errors import ShapeError
 from drivetrain.graph.execution import describe
 

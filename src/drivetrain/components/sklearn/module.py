@@ -7,79 +7,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from drivetrain.components.fitting import Array, Columns, FittingModule, Pull
-from drivetrain.components.sklearn_forests import forest_answer
-from drivetrain.components.sklearn_forms import Form, form_of
-from drivetrain.components.sklearn_merging import merged
-from drivetrain.components.sklearn_state import from_tensor, let_go_of_the_generator, to_tensor
-from drivetrain.components.sklearn_table import Table
-from drivetrain.components.sklearn_targets import fit_moved, labels
-from drivetrain.components.sklearn_unseen import Fitted, recall_unseen, remember_unseen
-from drivetrain.errors import ComponentError, DeclarationError, listed
-
-OUTPUTS = ("predict_proba", "decision_function", "predict", "transform")
-
-
-class Estimator:
-    """An estimator, and which output a system uses: ``component("light", Estimator(svm, ...), "crop -> state")``.
-
-    Args:
-        estimator: a scikit-learn estimator or pipeline, fitted or not.
-        output: one of ``predict_proba``, ``decision_function``, ``predict``, ``transform``; None: the first of these
-            that it has, where ``predict`` counts for regressors alone, since classes have no gradient.
-        step: how far one fit follows the end loss where there is no exact gradient: the root mean square of the moves,
-            in probability for classifiers and in standard deviations of the output for regressors.
-        exact: whether weights that have an exact gradient are stepped by it; False refits these too.
-        unseen: whether a refit follows the gradient at what the estimator would answer for rows that it had not seen,
-            out of bag or cross-fitted, in place of what it answers for rows that it was fitted to.
-        upstream: how the gradient for what lies before is estimated where there is no exact one, such as
-            ``Perturbed(samples=32)`` of ``drivetrain.gradients``; None: ``Perturbed()``.
-    """
-
-    def __init__(
-        self,
-        estimator: Any,
-        *,
-        output: str | None = None,
-        step: float = 0.5,
-        exact: bool = True,
-        unseen: bool = False,
-        upstream: Any = None,
-    ) -> None:
-        if not isinstance(estimator, BaseEstimator):
-            raise DeclarationError(
-                f"Estimator takes a scikit-learn estimator, an instance such as RandomForestClassifier(), found "
-                f"{estimator!r}"
-            )
-        able = [name for name in OUTPUTS if hasattr(estimator, name)]
-        if output is None:
-            smooth = [name for name in able if name != "predict" or is_regressor(estimator)]
-            output = next(iter(smooth or able), None)
-        if output is None or output not in able:
-            raise DeclarationError(
-                f"{type(estimator).__name__} has no output {output or 'that a system could use'}; "
-                f"it has: {listed(able)}"
-            )
-        if not step > 0:
-            raise DeclarationError(f"Estimator: step is a positive number, found {step!r}")
-        if upstream is not None and not hasattr(upstream, "pull_back"):
-            raise DeclarationError(
-                f"Estimator: upstream is a gradient estimator such as Perturbed(samples=32) of drivetrain.gradients, "
-                f"found {upstream!r}"
-            )
-        self.estimator, self.output, self.step, self.exact = estimator, output, step, exact
-        self.unseen, self.upstream = unseen, upstream
+from drivetrain.components.sklearn.estimator import OUTPUTS, Estimator
+from drivetrain.components.sklearn.forests import forest_answer
+from drivetrain.components.sklearn.forms import Form, form_of
+from drivetrain.components.sklearn.merging import merged
+from drivetrain.components.sklearn.state import from_tensor, let_go_of_the_generator, to_tensor
+from drivetrain.components.sklearn.table import Table
+from drivetrain.components.sklearn.targets import fit_moved, labels
+from drivetrain.components.sklearn.unseen import Fitted, recall_unseen, remember_unseen
+from drivetrain.errors import ComponentError, listed
 
 
 class EstimatorModule(FittingModule):
     """An estimator in a system.
 
-    Where its output has a formula in torch (``sklearn_forms``), its weights are parameters here and lead: what an
+    Where its output has a formula in torch (``forms``), its weights are parameters here and lead: what an
     optimizer writes into them is handed to the user's object before it runs again. Else it is fitted anew.
     """
 

@@ -14,9 +14,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from drivetrain.components.onnx_conversion import converted, learnable
-from drivetrain.components.onnx_file import described, in_pieces, name_of, read
-from drivetrain.components.onnx_runtime import OnnxFile
+from drivetrain.components.onnx.conversion import converted, learnable
+from drivetrain.components.onnx.file import described, in_pieces, name_of, read
+from drivetrain.components.onnx.runtime import OnnxFile
 from drivetrain.errors import ComponentError, listed
 from drivetrain.graph.signature import Signature
 from drivetrain.graph.weights import write_whole

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import onnx
 from torch import nn
 
-from drivetrain.components.onnx_runtime import OnnxFile
+from drivetrain.components.onnx.runtime import OnnxFile
 
 if TYPE_CHECKING:
-    from drivetrain.components.onnx_trainable import TrainableOnnx
+    from drivetrain.components.onnx.learning import TrainableOnnx
 
 
 def trainable(source: str | os.PathLike[str] | onnx.ModelProto, weights: Sequence[str] | None = None) -> TrainableOnnx:
@@ -34,7 +34,7 @@ def trainable(source: str | os.PathLike[str] | onnx.ModelProto, weights: Sequenc
         >>> from drivetrain import component  # doctest: +SKIP
         >>> lidar = component("lidar", trainable("lidar.onnx"), "scan -> hits")  # doctest: +SKIP
     """
-    from drivetrain.components.onnx_trainable import TrainableOnnx
+    from drivetrain.components.onnx.learning import TrainableOnnx
 
     return TrainableOnnx(Path(source) if isinstance(source, str | os.PathLike) else source, weights)
 

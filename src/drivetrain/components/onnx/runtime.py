@@ -11,7 +11,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from drivetrain.components.onnx_file import damaged, described, in_pieces, read
+from drivetrain.components.onnx.file import damaged, described, in_pieces, read
 from drivetrain.errors import NoGradientError
 from drivetrain.graph.signature import Signature
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.components.sklearn_merging import FORESTS
+from drivetrain.components.sklearn.merging import FORESTS
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ from onnx2torch.node_converters import get_converter
 from onnx2torch.onnx_graph import OnnxGraph
 from torch import Tensor, nn
 
-from drivetrain.components.onnx_operators import complete
+from drivetrain.components.onnx.operators import complete
 from drivetrain.errors import ComponentError, listed
 
 Places = dict[str, tuple[str, bool]]
