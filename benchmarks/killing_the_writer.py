@@ -22,7 +22,7 @@ from rich.progress import track
 
 from benchmarks.measure import RESULTS
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 
 SLOTS = {"camera": "image -> boxes", "lidar": "scan -> hits"}
 VERSIONS = 400  # 160,000 combinations: no writer lives long enough to run out of them

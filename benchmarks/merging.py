@@ -33,7 +33,7 @@ from benchmarks.measure import RESULTS
 from benchmarks.paired import interval
 from drivetrain import System, component, system
 from drivetrain.experiments import Candidates, select
-from drivetrain.experiments.search import Exhaustive, Interactions
+from drivetrain.experiments.selecting.search import Exhaustive, Interactions
 
 ANEW, MLCASK, OURS, SEARCHED = "every pipeline anew", "MLCask's merge", "select, all combinations", "select, searched"
 SAMPLES, WIDTH = 256, 64

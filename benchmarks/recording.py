@@ -16,7 +16,7 @@ from rich.progress import track
 from benchmarks.measure import Claim, Comparison, absent_or, in_turns, report
 from benchmarks.mlflow_runs import MlflowRuns
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 
 SLOTS = ("camera", "lidar", "fusion")
 BATCH = 16  # evaluations that are finished together and written together

@@ -25,7 +25,7 @@ from benchmarks.interactions.families import FAMILIES, NO_STRUCTURE, landscape
 from benchmarks.interactions.searching import outcome
 from benchmarks.measure import RESULTS
 from benchmarks.paired import interval
-from drivetrain.experiments.search import Coordinate, Interactions, Optuna, Random
+from drivetrain.experiments.selecting.search import Coordinate, Interactions, Optuna, Random
 
 OURS, TPE, GP = "Interactions", "Optuna TPE", "Optuna GPSampler"
 CONTESTANTS = (OURS, TPE, "Coordinate", "Random", GP)

@@ -21,9 +21,9 @@ from benchmarks.interactions.families import landscape
 from benchmarks.interactions.landscape import Array, Landscape
 from benchmarks.interactions.searching import outcome
 from benchmarks.paired import interval
-from drivetrain.experiments.search import Interactions, Space
-from drivetrain.experiments.search.base import Search
-from drivetrain.experiments.search.parts import Rows
+from drivetrain.experiments.selecting.search import Interactions, Space
+from drivetrain.experiments.selecting.search.base import Search
+from drivetrain.experiments.selecting.search.parts import Rows
 
 FAMILIES = (
     "strong pairs in a chain", "strong pairs at a join", "strong pairs at a fork", "pairs where no link is",

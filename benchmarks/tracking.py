@@ -23,7 +23,7 @@ import torch
 from benchmarks.measure import Claim, Comparison, report
 from drivetrain import fit
 from drivetrain.experiments import Experiment
-from drivetrain.experiments.mirror import mirror
+from drivetrain.experiments.tracking.mirror import mirror
 from drivetrain.training import SimultaneousEndLoss
 from examples.race_car.losses import cone_loss
 from examples.race_car.metrics import cone_f1

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from drivetrain.cli import app
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import DataSet, Evaluation
+from drivetrain.experiments.versions.version import DataSet, Evaluation
 from tests.test_cli import MODULE
 
 Run = Callable[..., Result]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.interactions.landscape import Landscape
-from drivetrain.experiments.search import Space, Strategy
+from drivetrain.experiments.selecting.search import Space, Strategy
 
 IDLE = 300  # proposals of what is known already, after which a search has given up
 

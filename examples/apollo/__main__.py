@@ -16,8 +16,8 @@ from rich.table import Table
 
 from drivetrain import evaluate
 from drivetrain.experiments import Experiment, select
-from drivetrain.experiments.search import Coordinate, Interactions, Random
-from drivetrain.experiments.selection_report import SelectionReport
+from drivetrain.experiments.selecting.search import Coordinate, Interactions, Random
+from drivetrain.experiments.selecting.selection_report import SelectionReport
 from examples.apollo.versions import Project, closeness, project
 
 OURS = "select"

@@ -14,7 +14,7 @@ from drivetrain import component
 from drivetrain.components.conformance import examine
 from drivetrain.components.generators import frameworks_drawing_from
 from drivetrain.components.tensorflow import to_tensorflow, to_torch
-from drivetrain.experiments.fingerprint import component_fingerprint
+from drivetrain.experiments.versions.fingerprint import component_fingerprint
 
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
 

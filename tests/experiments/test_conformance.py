@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drivetrain.experiments import conformance
-from drivetrain.experiments.store import Store
+from drivetrain.experiments.store import Store, conformance
 
 
 @pytest.mark.parametrize("promise", conformance.PROMISES, ids=lambda promise: promise.__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivetrain.errors import DeclarationError
-from drivetrain.experiments.executors import engine_of
+from drivetrain.experiments.selecting.executors import engine_of
 
 
 def doubled(value: int) -> int:
@@ -29,7 +29,7 @@ def test_ray_answers_every_task_without_a_cluster_of_the_users() -> None:
     import sys
 
     program = (
-        "from drivetrain.experiments.executors import engine_of\n"
+        "from drivetrain.experiments.selecting.executors import engine_of\n"
         "print(sorted(engine_of('ray')(lambda value: 2 * value, [1, 2, 3])))\n"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)

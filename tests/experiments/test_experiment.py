@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from drivetrain import Metric, evaluate, fit
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Experiment, Store
-from drivetrain.experiments.experiment import place_of
+from drivetrain.experiments.tracking.experiment import place_of
 from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss, Stages
 from tests.training.systems import chain, error_per_sample, join
 
@@ -67,7 +67,7 @@ def test_what_a_training_started_from_is_brought_back_too_unless_it_is_large(
     with experiment.run(car.system) as run:
         fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
     assert torch.equal(experiment.restore(1, car.system).eval()(*inputs), before)
-    monkeypatch.setattr("drivetrain.experiments.snapshot.SMALL", 0)
+    monkeypatch.setattr("drivetrain.experiments.tracking.snapshot.SMALL", 0)
     fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1)
     with experiment.run(car.system) as run:
         fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
@@ -157,7 +157,7 @@ def test_a_store_that_cannot_be_written_for_a_while_costs_a_warning_and_no_measu
         measure(key, values)
 
     monkeypatch.setattr(experiment.store.runs, "measure", full)
-    monkeypatch.setattr("drivetrain.experiments.recorder.EVERY", 0.0)
+    monkeypatch.setattr("drivetrain.experiments.tracking.recorder.EVERY", 0.0)
     with pytest.warns(UserWarning, match="measurements wait in memory.*the disk is full"):
         with experiment.run(car.system) as run:
             fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=4, batch_size=8, callbacks=[run])

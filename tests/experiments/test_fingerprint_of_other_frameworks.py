@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from drivetrain import component
-from drivetrain.experiments.fingerprint import component_fingerprint, fingerprint
+from drivetrain.experiments.versions.fingerprint import component_fingerprint, fingerprint
 
 
 def test_a_keras_model_is_told_by_its_weights_and_settings_and_not_by_its_names() -> None:

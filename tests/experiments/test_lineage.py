@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from drivetrain import fit
 from drivetrain.errors import UnknownVersionError
 from drivetrain.experiments import Experiment, Store
-from drivetrain.experiments.contexts import Context, Member
-from drivetrain.experiments.version import DataSet, Evaluation
+from drivetrain.experiments.store.contexts import Context, Member
+from drivetrain.experiments.versions.version import DataSet, Evaluation
 from drivetrain.training import Individual, PartialEndLoss
 from tests.training.systems import chain, join
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from drivetrain import fit
 from drivetrain.experiments import Experiment
-from drivetrain.experiments.openlineage import events
+from drivetrain.experiments.tracking.openlineage import events
 from drivetrain.training import PartialEndLoss
 from tests.training.systems import join
 

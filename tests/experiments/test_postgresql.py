@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from drivetrain import fit
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Experiment, Store, conformance
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 from drivetrain.training import PartialEndLoss
 from tests.training.systems import join
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 
 
 @pytest.fixture

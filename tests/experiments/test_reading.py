@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from drivetrain import fit
 from drivetrain.errors import UnknownVersionError
 from drivetrain.experiments import Experiment, Store
-from drivetrain.experiments.version import ComponentVersion, DataSet, Evaluation, SystemVersion
+from drivetrain.experiments.versions.version import ComponentVersion, DataSet, Evaluation, SystemVersion
 from drivetrain.training import SimultaneousEndLoss
 from tests.training.systems import join
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from benchmarks.interactions.families import landscape
 from benchmarks.interactions.searching import outcome
-from drivetrain.experiments.search import Interactions, Random, Space
-from drivetrain.experiments.search.covering import covering, orthogonal
-from drivetrain.experiments.search.model import Model
-from drivetrain.experiments.search.regret import regret
-from drivetrain.experiments.search.tables import Tables, prior_draw
+from drivetrain.experiments.selecting.search import Interactions, Random, Space
+from drivetrain.experiments.selecting.search.covering import covering, orthogonal
+from drivetrain.experiments.selecting.search.model import Model
+from drivetrain.experiments.selecting.search.regret import regret
+from drivetrain.experiments.selecting.search.tables import Tables, prior_draw
 
 SIZES = st.lists(st.integers(1, 5), min_size=2, max_size=5).map(tuple)
 

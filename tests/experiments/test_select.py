@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from drivetrain import component, evaluate
 from drivetrain.errors import DeclarationError, ShapeError, SignatureError, UnknownNameError
 from drivetrain.experiments import Candidates, select
-from drivetrain.experiments.search import Coordinate, Exhaustive, Interactions, Optuna, Random
+from drivetrain.experiments.selecting.search import Coordinate, Exhaustive, Interactions, Optuna, Random
 from tests.experiments.versions import (
     Noisy,
     Shift,

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from drivetrain import component, fit
 from drivetrain.experiments import Experiment
-from drivetrain.experiments.version import DataSet
+from drivetrain.experiments.versions.version import DataSet
 from drivetrain.training import Individual, PartialEndLoss
 from tests.training.systems import join
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from drivetrain.errors import StoreError
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 
 SLOTS = ("camera", "lidar", "fusion")
 _names = itertools.count()

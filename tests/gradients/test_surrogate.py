@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from drivetrain import System, component, fit, system
 from drivetrain.errors import ComponentError
-from drivetrain.experiments.fingerprint import component_fingerprint
+from drivetrain.experiments.versions.fingerprint import component_fingerprint
 from drivetrain.gradients import IMLE, AbstractEstimator, Automatic, Surrogate, differentiable
 from drivetrain.training import SimultaneousEndLoss
 

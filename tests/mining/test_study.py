@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from drivetrain.cli import app
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.experiments.over_machines import over_machines
+from drivetrain.experiments.selecting.over_machines import over_machines
 from drivetrain.mining import study_row
 from drivetrain.mining.scan import scan
 from drivetrain.mining.study import over_cores, study

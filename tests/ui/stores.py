@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from drivetrain import fit
 from drivetrain.experiments import Experiment, Store
-from drivetrain.experiments.version import Evaluation
+from drivetrain.experiments.versions.version import Evaluation
 from drivetrain.training import AlternatingEndLoss, SimultaneousEndLoss
 from tests.training.systems import error_per_sample, join
 

@@ -12,8 +12,8 @@ import typer
 from drivetrain.cli.references import by_edge, load, load_data, load_system
 from drivetrain.cli.runs.opening import Place
 from drivetrain.errors import DeclarationError
-from drivetrain.experiments.experiment import Experiment
-from drivetrain.experiments.recorder import Recorder
+from drivetrain.experiments.tracking.experiment import Experiment
+from drivetrain.experiments.tracking.recorder import Recorder
 from drivetrain.training.alternating_end_loss import AlternatingEndLoss
 from drivetrain.training.base import TrainingPattern
 from drivetrain.training.fit import fit as fit_system

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from drivetrain.errors import DataError, listed
-from drivetrain.experiments.over_machines import over_machines
+from drivetrain.experiments.selecting.over_machines import over_machines
 from drivetrain.graph.weights import write_whole
 from drivetrain.mining.history import commit_stages
 from drivetrain.mining.scan import scan as scan_repository

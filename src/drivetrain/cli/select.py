@@ -10,11 +10,11 @@ import typer
 
 from drivetrain.cli.references import by_edge, load, load_data
 from drivetrain.errors import DeclarationError, listed
-from drivetrain.experiments.candidates import Candidates
-from drivetrain.experiments.experiment import Experiment
-from drivetrain.experiments.selection import select as select_versions
+from drivetrain.experiments.selecting.selection import select as select_versions
 from drivetrain.experiments.store import Store
-from drivetrain.experiments.stored import stored_candidates
+from drivetrain.experiments.tracking.experiment import Experiment
+from drivetrain.experiments.tracking.stored import stored_candidates
+from drivetrain.experiments.versions.candidates import Candidates
 from drivetrain.graph import System
 
 STRATEGIES = ("interactions", "exhaustive", "coordinate", "random", "optuna")
@@ -103,7 +103,7 @@ def _strategy(name: str | None) -> Any:
         return None
     if ":" in name:
         return load_data(name, "the strategy")
-    from drivetrain.experiments import search
+    from drivetrain.experiments.selecting import search
 
     known: dict[str, Any] = {
         "interactions": search.Interactions, "exhaustive": search.Exhaustive, "coordinate": search.Coordinate,

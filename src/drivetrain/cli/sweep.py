@@ -11,8 +11,8 @@ import typer
 
 from drivetrain.cli.references import by_edge, load_data, load_system
 from drivetrain.errors import DeclarationError
-from drivetrain.experiments.experiment import Experiment
 from drivetrain.experiments.sweeping import sweep as sweep_models
+from drivetrain.experiments.tracking.experiment import Experiment
 
 
 def sweep(

@@ -10,9 +10,9 @@ import typer
 from drivetrain.cli.references import load_system
 from drivetrain.cli.runs.opening import AsJson, Place, opened, say
 from drivetrain.errors import StoreError, UnknownVersionError, listed
-from drivetrain.experiments.experiment import Experiment
-from drivetrain.experiments.naming import system_version
-from drivetrain.experiments.version import ComponentVersion, SystemVersion
+from drivetrain.experiments.store.naming import system_version
+from drivetrain.experiments.tracking.experiment import Experiment
+from drivetrain.experiments.versions.version import ComponentVersion, SystemVersion
 
 Version = Annotated[str, typer.Argument(metavar="SYSTEM:VERSION", help="Such as perception:3.")]
 

@@ -11,12 +11,12 @@ from rich.table import Table
 
 from drivetrain.cli.runs.opening import AsJson, Place, opened, say
 from drivetrain.errors import StoreError, UnknownVersionError, listed
-from drivetrain.experiments.naming import system_version
-from drivetrain.experiments.openlineage import events
-from drivetrain.experiments.runs import RunRecord
-from drivetrain.experiments.staleness import stale
 from drivetrain.experiments.store import Store
-from drivetrain.experiments.version import SystemVersion
+from drivetrain.experiments.store.naming import system_version
+from drivetrain.experiments.store.runs import RunRecord
+from drivetrain.experiments.store.staleness import stale
+from drivetrain.experiments.tracking.openlineage import events
+from drivetrain.experiments.versions.version import SystemVersion
 
 
 def compare(

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.cli.runs.opening import FIRST, AsJson, Place, moment, opened, say
-from drivetrain.experiments.runs import RunRecord
 from drivetrain.experiments.store import Store
+from drivetrain.experiments.store.runs import RunRecord
 
 
 def listing(

@@ -14,8 +14,8 @@ from rich.console import Console, RenderableType
 from sqlalchemy.engine import make_url
 
 from drivetrain.errors import StoreError
-from drivetrain.experiments.database import DEFAULT, VARIABLE, url_of
 from drivetrain.experiments.store import Store
+from drivetrain.experiments.store.database import DEFAULT, VARIABLE, url_of
 from drivetrain.report import plain
 
 Place = Annotated[

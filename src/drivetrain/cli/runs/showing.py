@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.cli.runs.opening import AsJson, Place, moment, number, opened, say
-from drivetrain.experiments.runs import RunRecord
-from drivetrain.experiments.staleness import stale
 from drivetrain.experiments.store import Store
-from drivetrain.experiments.version import ComponentVersion, DataSet, SystemVersion
+from drivetrain.experiments.store.runs import RunRecord
+from drivetrain.experiments.store.staleness import stale
+from drivetrain.experiments.versions.version import ComponentVersion, DataSet, SystemVersion
 from drivetrain.report import plain
 
 

@@ -8,12 +8,12 @@ from math import inf, isfinite, nan
 from typing import Any
 
 from drivetrain.evaluation.metrics import Metric
-from drivetrain.experiments.candidates import Candidates, Combination
-from drivetrain.experiments.evaluating import Evaluating
-from drivetrain.experiments.fingerprint import fingerprint
-from drivetrain.experiments.memo import Memo
-from drivetrain.experiments.passes import Passes
-from drivetrain.experiments.shards import Shards
+from drivetrain.experiments.selecting.evaluating import Evaluating
+from drivetrain.experiments.selecting.memo import Memo
+from drivetrain.experiments.selecting.passes import Passes
+from drivetrain.experiments.selecting.shards import Shards
+from drivetrain.experiments.versions.candidates import Candidates, Combination
+from drivetrain.experiments.versions.fingerprint import fingerprint
 from drivetrain.graph import Component, System
 from drivetrain.report import Progress, progress
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.errors import StoreError
-from drivetrain.experiments.snapshot import load_weights, weights_of
-from drivetrain.experiments.version import ComponentVersion
+from drivetrain.experiments.tracking.snapshot import load_weights, weights_of
+from drivetrain.experiments.versions.version import ComponentVersion
 from drivetrain.graph import Component
 
 

@@ -13,7 +13,7 @@ from drivetrain.components import component
 from drivetrain.errors import DeclarationError, listed
 from drivetrain.evaluation.evaluate import evaluate
 from drivetrain.evaluation.metrics import Metric, metrics_by_edge
-from drivetrain.experiments.memo import Memo
+from drivetrain.experiments.selecting.memo import Memo
 from drivetrain.experiments.sweeping.partners import Partners
 from drivetrain.experiments.sweeping.runs import Line, Runs
 from drivetrain.experiments.sweeping.spaces import Swept, distributions, engine

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drivetrain.experiments import Store
-from drivetrain.experiments.coverage import Coverage
-from drivetrain.experiments.matrix import Row
-from drivetrain.experiments.version import ComponentVersion
+from drivetrain.experiments.store.coverage import Coverage
+from drivetrain.experiments.store.matrix import Row
+from drivetrain.experiments.versions.version import ComponentVersion
 from drivetrain.ui.metrics import Choice, choices, chosen, goodness
 from drivetrain.ui.wording import count, interval, number
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from drivetrain.experiments import Store
-from drivetrain.experiments.lineage import Lineage, Thing
+from drivetrain.experiments.store.lineage import Lineage, Thing
 from drivetrain.ui.boxes import Box, Links, drawn
 from drivetrain.ui.wording import moment
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from drivetrain.experiments import Store
-from drivetrain.experiments.version import ComponentVersion
+from drivetrain.experiments.versions.version import ComponentVersion
 from drivetrain.graph.signature import Signature
 from drivetrain.ui.boxes import Box, Links, drawn
 from drivetrain.ui.metrics import choices

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from drivetrain.experiments import Store
-from drivetrain.experiments.runs import RunRecord
+from drivetrain.experiments.store.runs import RunRecord
 from drivetrain.ui.charts import clouds, curve, curves, mean_of
 from drivetrain.ui.metrics import choices, chosen, goodness
 from drivetrain.ui.wording import count, duration, interval

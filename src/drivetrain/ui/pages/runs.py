@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivetrain.experiments import Store
-from drivetrain.experiments.runs import RunRecord
+from drivetrain.experiments.store.runs import RunRecord
 from drivetrain.ui.charts import Point, curves
 from drivetrain.ui.wording import count, duration, moment, number
 

@@ -1,0 +1,1 @@
+"""Selecting: the best combination of versions, without the cross product."""

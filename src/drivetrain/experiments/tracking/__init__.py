@@ -1,0 +1,1 @@
+"""Tracking: a ``fit`` recorded in the store, brought back from there, and told to other tools."""
