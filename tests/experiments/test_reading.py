@@ -120,7 +120,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> N
 
     url = f"sqlite:///{tmp_path / 'old.db'}"
     config = Config()
-    config.set_main_option("script_location", "drivetrain.experiments:migrations")
+    config.set_main_option("script_location", "drivetrain.experiments.store:migrations")
     config.set_main_option("path_separator", "os")
     engine = create_engine(url)
     with engine.begin() as connection:
