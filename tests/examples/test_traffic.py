@@ -14,7 +14,7 @@ from PIL import Image
 
 pytest.importorskip("keras", reason="the reader of signs is a Keras model: pip install drivetrain[keras]")
 
-from drivetrain import evaluate, fit
+from drivetrain import System, evaluate, fit
 from drivetrain.errors import DataError
 from drivetrain.training import MergedLoss
 from examples.protocol.command import command
@@ -24,6 +24,7 @@ from examples.traffic.case import BRANCHES, THRESHOLDS, arms, dusk, tune, with_b
 from examples.traffic.crops import CANDIDATES, CROP, GRID, candidates, crops_at
 from examples.traffic.drawn import drawn
 from examples.traffic.folders import kind_of, read_folder
+from examples.traffic.gradients import agreement, gradients, out_of_reach
 from examples.traffic.losses import map_loss, scene_loss
 from examples.traffic.metrics import (
     CHOOSING,
@@ -407,3 +408,39 @@ def test_the_table_of_gates_compares_each_with_the_detectors_best() -> None:
     assert [line.split("|")[1].strip() for line in lines[-3:]] == ["the detector's best", "0", "0.8"]
     assert "1.00" in lines[-2]
     assert "-1.00" in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def begun(few: list[Picture]) -> System:
+    """A street that can answer, though not well."""
+    street = untrained(0)
+    train(street, [picture for picture in few if picture.split == "train"], 0, epochs=1)
+    return street
+
+
+@pytest.mark.slow
+def test_the_end_loss_moves_the_chosen_cells_alone_and_the_detectors_own_loss_all_labelled_ones(
+    few: list[Picture], begun: System
+) -> None:
+    scenes = Scenes(few[:8])
+    rows = [[scenes[place] for place in range(first, first + 4)] for first in (0, 4)]
+    found = gradients(begun, rows)
+    assert float(found["own loss"].cells.min()) > 0.9
+    assert 0 < float(found["end loss"].cells.max()) <= CANDIDATES / GRID**2
+    assert all(loss.weights.shape[0] == 2 and loss.weights.isfinite().all() for loss in found.values())
+    parts = sum(loss.weights for name, loss in found.items() if "by" in name)
+    assert float(torch.nn.functional.cosine_similarity(parts, found["end loss"].weights).min()) > 0.999
+    assert float(found["end loss, lights by the reader"].weights.norm()) > 0  # estimated: a forest has none
+
+
+@pytest.mark.slow
+def test_after_one_reading_the_detector_leaves_most_objects_out_of_the_end_losss_reach(
+    few: list[Picture], begun: System
+) -> None:
+    scenes = Scenes(few[:8])
+    assert out_of_reach(begun, [[scenes[place] for place in range(8)]]) > 0.5
+
+
+def test_gradients_agree_where_both_halves_point_one_way() -> None:
+    assert agreement(torch.tensor([[1.0, 0.0], [2.0, 0.0]])) == pytest.approx(1)
+    assert agreement(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])) == pytest.approx(-1)
