@@ -30,8 +30,18 @@ from drivetrain import component
 LIMIT = 0.5e-3  # seconds
 CALLS = 10
 ROWS, WIDE, NARROW = 32, 16, 8
+LAYERS = 30  # of the models of many weights
 OURS, OWN, TESSERACT = "drivetrain", "own", "tesseract"
-FRAMEWORKS = ("keras on tensorflow", "tf.Module", "keras on jax", "jax", "scikit-learn", "onnx")
+FRAMEWORKS = (
+    "keras on tensorflow",
+    "tf.Module",
+    "keras on jax",
+    "jax",
+    "tf.Module, 60 weights",
+    "jax, 60 weights",
+    "scikit-learn",
+    "onnx",
+)
 Call = Callable[[], object]
 
 
@@ -229,6 +239,46 @@ def keras_on_jax() -> dict[str, dict[str, Call]]:
     return against(jax_calls(lambda w, x: model.stateless_call(w, [], x)[0], weights), model)
 
 
+def tf_module_of_many_weights() -> dict[str, dict[str, Call]]:
+    """Thirty layers written by hand, each with a matrix and a bias."""
+    import tensorflow as tf
+
+    class Deep(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = [tf.Variable(tf.random.normal(shape) / WIDE) for shape in shapes()]
+            self.b = [tf.Variable(tf.zeros(columns)) for _, columns in shapes()]
+
+        def __call__(self, x: Any) -> Any:
+            for w, b in zip(self.w, self.b, strict=True):
+                x = tf.tanh(x @ w + b)
+            return x
+
+    model = Deep()
+    return against(tensorflow_calls(model), model)
+
+
+def jax_function_of_many_weights() -> dict[str, dict[str, Call]]:
+    """The same thirty layers as a function of JAX."""
+    import jax.numpy as jnp
+
+    from drivetrain.components.jax import JaxModel
+
+    weights = [{"w": jnp.ones(shape) / WIDE, "b": jnp.zeros(shape[1])} for shape in shapes()]
+
+    def deep(weights: Any, x: Any) -> Any:
+        for layer in weights:
+            x = jnp.tanh(x @ layer["w"] + layer["b"])
+        return x
+
+    return against(jax_calls(deep, weights), JaxModel(deep, weights))
+
+
+def shapes() -> list[tuple[int, int]]:
+    """Rows and columns of each layer's matrix."""
+    return [(WIDE, WIDE)] * (LAYERS - 1) + [(WIDE, NARROW)]
+
+
 def scikit_learn() -> dict[str, dict[str, Call]]:
     """A forest that is frozen and asked; on the way back a logistic regression by its formula, against torch's own."""
     from sklearn.linear_model import LogisticRegression
@@ -273,7 +323,8 @@ def onnx_file() -> dict[str, dict[str, Call]]:
 
 BY_FRAMEWORK: dict[str, Callable[[], dict[str, dict[str, Call]]]] = {
     "keras on tensorflow": keras_on_tensorflow, "tf.Module": tf_module, "keras on jax": keras_on_jax,
-    "jax": jax_function, "scikit-learn": scikit_learn, "onnx": onnx_file,
+    "jax": jax_function, "tf.Module, 60 weights": tf_module_of_many_weights,
+    "jax, 60 weights": jax_function_of_many_weights, "scikit-learn": scikit_learn, "onnx": onnx_file,
 }  # fmt: skip
 
 

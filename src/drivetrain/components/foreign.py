@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -161,11 +161,11 @@ class ForeignModule(nn.Module):
             self._object_leads = False
 
     def _held(self) -> list[tuple[str, Tensor]]:
-        return [*self._weights().items(), *self.statistics._buffers.items()]
+        return [*self._weights().items(), *self.statistics.named_buffers()]
 
     def _weights(self) -> dict[str, nn.Parameter]:
         # Read where torch keeps them: a walk over the ParameterDict costs several microseconds for each weight.
-        return self.weights._parameters
+        return cast("dict[str, nn.Parameter]", self.weights._parameters)
 
     def _versions(self) -> dict[str, tuple[int, int]]:
         """Changes whenever a tensor is written in place or replaced."""
