@@ -103,9 +103,9 @@ def alone(pictures: Sequence[Picture], seed: int) -> dict[str, Annotated]:
 
 
 def together(pictures: Sequence[Picture]) -> Annotated:
-    """Pictures with end labels, anew at each reading: five values an object."""
+    """Pictures with end labels, anew at each reading: five values an object; the map is made of them and free."""
     labels = {family: _priced(pictures, (family,), 5) for family in ("lights", "signs")}
-    return annotated(FreshScenes(pictures, mirror=False), **labels)
+    return annotated(FreshScenes(pictures, mirror=False), map=Labels(lambda found: 0), **labels)
 
 
 def judged(pictures: Sequence[Picture]) -> Annotated:

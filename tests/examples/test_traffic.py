@@ -48,6 +48,7 @@ from examples.traffic.sheet import sheet
 from examples.traffic.start import individually, train
 from examples.traffic.system import untrained
 from examples.traffic.targets import truth_map
+from examples.traffic.tuned import crop_for_looking, tuned
 
 # Keras copies a model by storing it, and what TensorFlow hands over for that does not know NumPy 2's words.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -344,6 +345,27 @@ def test_every_arm_can_be_declared_on_the_fork() -> None:
     street = untrained(0)
     for arm in arms().values():
         assert arm.pattern.tracks(street)
+
+
+def test_the_detectors_own_loss_can_be_kept_beside_the_end_losses_and_costs_no_label(few: list[Picture]) -> None:
+    street, case = untrained(0), tuned()
+    kept = [arm for name, arm in case.arms.items() if "kept" in name]
+    assert len(kept) == 2
+    for arm in kept:
+        (track,) = arm.pattern.tracks(street)  # type: ignore[union-attr]
+        assert [loss.name for loss in track.losses] == ["map", "lights", "signs"]
+        assert track.system.component("detector") is street.component("detector")
+    labels = together(few).labels
+    assert labels["map"].count(truth_map(few[0].boxes)) == 0
+
+
+def test_a_cutting_for_looking_alone_leaves_the_spots_their_way_back_and_nothing_else() -> None:
+    found = torch.zeros(1, 2, 5, GRID, GRID, requires_grad=True)
+    picture = torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8)
+    spots, lamps, plates = crop_for_looking(found, picture)
+    assert spots.requires_grad
+    assert not plates.requires_grad
+    assert not lamps[0].requires_grad
 
 
 @pytest.mark.slow
