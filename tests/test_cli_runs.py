@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -64,7 +65,8 @@ def test_a_fit_is_recorded_without_a_word_and_told_of(run: Run) -> None:
     assert "which made listener 2; more: drivetrain runs show" in fitted.stdout
     (recorded,) = json.loads(run("runs list --json").stdout)
     assert (recorded["status"], recorded["start"], recorded["result"]) == ("finished", 1, 2)
-    assert "closeness" in run("runs list").stdout
+    listed = " ".join(run("runs list").stdout.replace("│", " ").split())
+    assert re.search(r"\w+: closeness -?[\d.]+ ->", listed), listed
     shown = run("runs show last").stdout
     for words in ("simultaneous end-loss", "who was trained in whose context", "initialised from", "small:train"):
         assert words in shown

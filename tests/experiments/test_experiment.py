@@ -39,6 +39,9 @@ def test_a_fit_is_recorded_with_its_pattern_seed_data_measures_and_versions(expe
     assert [step for step, _ in measures["loss"]] == list(range(1, 10))
     assert len(measures["validation cones"]) == 4
     assert {use.use for use in experiment.store.runs.data(found.key)} == {"training", "validation"}
+    for number, when in ((1, "before"), (2, "after")):
+        kept = experiment.store.evaluations.of(experiment.version(f"perception:{number}"), "error_per_sample")
+        assert [each.value for each in kept] == [found.report["edges"]["cones"][when]]
 
 
 def test_a_version_is_restored_into_the_system_that_runs_as_it_did(experiment: Experiment) -> None:
@@ -199,13 +202,14 @@ def test_a_tracking_server_has_a_defined_answer() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.slow
-def test_mlflow_shows_a_readable_summary_beside_our_tables(tmp_path: Path) -> None:
+def test_mlflow_shows_a_readable_summary_beside_our_tables(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from mlflow.tracking import MlflowClient
 
     car = join()
     experiment = Experiment("race-car", tmp_path / "drivetrain.db")
     with experiment.run(car.system) as run:
         fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    assert "database tables" not in capfd.readouterr().err
     client = MlflowClient(tracking_uri=experiment.store.url)
     shown = client.search_runs([client.get_experiment_by_name("race-car").experiment_id])
     top = next(each for each in shown if each.data.tags.get("drivetrain.run") == run.key)
@@ -238,6 +242,7 @@ def test_what_runs_left_is_offered_to_select_by_the_numbers_of_the_store(experim
             fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, seed=seed, callbacks=[run])
     offered = experiment.candidates(car.system)
     assert set(offered.slots) == set(car.system.models)
+    assert repr(offered).splitlines()[0] == "candidates of perception, 27 combinations:"
     inputs = car.data["image"], car.data["scan"]
     last = {slot: list(labels)[-1] for slot, labels in offered.versions.items()}
     again = offered.build(last).eval()

@@ -93,12 +93,12 @@ def test_the_lineage_of_two_thousand_combinations_is_read_in_a_moment(tmp_path: 
     store.evaluations.record_all(
         "car", [({"camera": c, "lidar": li}, found) for c in cameras for li in lidars], glue="g"
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     downstream = store.lineage.downstream(data)
     assert len(downstream.of_kind("evaluation")) == 2025
     camera = store.lineage.downstream(store.components.get("camera 1"))
     assert len(camera.of_kind("system")) == 45
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert "and 2013 more" in str(downstream)
 
 

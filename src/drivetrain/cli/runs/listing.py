@@ -67,7 +67,7 @@ def _effect(run: RunRecord) -> str:
         return run.error.splitlines()[0]
     edges = ((run.report or {}).get("edges") or {}).values()
     told = [
-        f"{change['metric']} {change['before']:.4g} -> {change['after']:.4g}"
+        f"{change['edge']}: {change['metric']} {change['before']:.4g} -> {change['after']:.4g}"
         for change in edges if change.get("before") is not None and change.get("after") is not None
     ]  # fmt: skip
     return ", ".join(told[:3]) or "-"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from drivetrain.experiments.store import Store
@@ -32,7 +35,8 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a server that is gone is not waited for
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     try:
-        return _mirror(store, key, (os.environ.get(VARIABLE) or store.url) if where is True else where)
+        with _without_news_of_tables():
+            return _mirror(store, key, (os.environ.get(VARIABLE) or store.url) if where is True else where)
     except Exception as error:  # whatever MLflow raises: the run is recorded, and its training is done
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(
@@ -41,6 +45,18 @@ def mirror(store: Store, key: str, where: bool | str = True) -> str | None:
             stacklevel=3,
         )
         return None
+
+
+@contextmanager
+def _without_news_of_tables() -> Iterator[None]:
+    """MLflow tells of the tables that it makes in a new database; nobody asked."""
+    logger = logging.getLogger("mlflow.store.db.utils")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _mirror(store: Store, key: str, where: str) -> str:

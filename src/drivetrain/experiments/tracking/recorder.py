@@ -111,15 +111,22 @@ class Recorder:
         self._flush()
         made = store_system(self.store, self._plan.system, self.name, run=key, place=self.place)
         self._note_contexts(start, made)
-        results = [
-            Evaluation(
-                change.metric, change.after, edge=change.edge, data=self._data, higher_is_better=change.higher_is_better
-            )
-            for change in report.edges.values() if math.isfinite(change.after)
-        ]  # fmt: skip
-        self.store.evaluations.record(self.name, made.pins, results, glue=made.glue)
+        measured = [(made.pins, self._measured(report, "after"))]
+        if start.pins != made.pins:
+            measured.insert(0, (start.pins, self._measured(report, "before")))
+        self.store.evaluations.record_all(self.name, measured, glue=made.glue)
         self.store.runs.end(key, report=report.to_dict(), result=made)
         return made
+
+    def _measured(self, report: Any, when: str) -> list[Evaluation]:
+        """What was measured on every edge before or after training."""
+        found = [(change, getattr(change, when)) for change in report.edges.values()]
+        return [
+            Evaluation(
+                change.metric, value, edge=change.edge, data=self._data, higher_is_better=change.higher_is_better
+            )
+            for change, value in found if value is not None and math.isfinite(value)
+        ]  # fmt: skip
 
     def fail(self, error: BaseException) -> None:
         """Training ended otherwise; what was measured until then is kept."""

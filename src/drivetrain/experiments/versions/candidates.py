@@ -69,6 +69,12 @@ class Candidates:
         self.facts = facts or {}
         _check_facts(self)
 
+    def __repr__(self) -> str:
+        """How many combinations there are, and what may stand in each slot."""
+        wide = max(map(len, self.slots))
+        lines = [f"{slot:<{wide}}  {', '.join(self.versions[slot])}" for slot in self.slots]
+        return "\n  ".join([f"candidates of {self.system.name}, {self.count:,} combinations:", *lines])
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many versions each slot has, slots in order of execution."""
