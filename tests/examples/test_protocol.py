@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isnan
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 from drivetrain import Metric, component, system
 from drivetrain.training import Individual, SimultaneousEndLoss, Stages
 from examples.protocol import Arm, Case, Splits
-from examples.protocol.comparison import Asked, chosen, compare, tuning_jobs
+from examples.protocol.comparison import Asked, compare, tuning_alone
 from examples.protocol.results import Results, median
 from examples.protocol.store import Store
+from examples.protocol.tuning import chosen, tried, tuning_jobs
 
 MSE = torch.nn.functional.mse_loss
 
@@ -122,6 +124,24 @@ def test_every_arm_tries_the_same_rates_and_takes_the_best_on_validation() -> No
         for job in jobs
     ]
     assert chosen(CASE, rows, 4) == {"individual": 1e-3, "simultaneous": 1e-3, "both": 3e-2}
+    (table,) = tried(CASE, rows, 4)
+    assert table.rows[0] == ["individual", "0.900 *", "0.100"]
+    assert table.rows[2] == ["both", "0.100", "0.900 *"]
+
+
+def test_a_file_of_rates_alone_says_that_nothing_was_compared() -> None:
+    rows = [{**job._asdict(), "validation": job.rate} for job in tuning_jobs(CASE, 4)]
+    said = tuning_alone(Asked("", "a command", seeds=5, epochs=4), CASE, tried(CASE, rows, 4), left=15)
+    assert "nothing compared yet" in said
+    assert "**15 trials that compare were not run**" in said
+    assert "| individual | 0.001 | 0.030 * |" in said
+
+
+def test_one_rate_is_nothing_to_choose_from_and_no_table() -> None:
+    alone = replace(CASE, rates=(1e-3,))
+    assert tuning_jobs(alone, 4) == []
+    assert set(chosen(alone, [], 4).values()) == {1e-3}
+    assert tried(alone, [], 4) == []
 
 
 def test_a_torn_line_is_ignored_and_the_next_row_begins_anew(tmp_path: Path) -> None:
