@@ -58,6 +58,21 @@ def places(answer: Answer) -> dict[str, set[tuple[str, int]]]:
     return found
 
 
+def itself(answer: Answer) -> Prediction:
+    """An answer as a prediction: each model at the one place where the pipeline loads it, each edge once."""
+    at = {model["id"]: model["loaded_at"].rpartition(":") for model in answer["models"]}
+    return {
+        "models": [{"id": name, "file": file, "line": int(line)} for name, (file, _, line) in at.items()],
+        "edges": [
+            [edge["from"], edge["to"], edge["kind"]] for edge in answer["edges"] if {edge["from"], edge["to"]} <= set(at)
+        ],
+        "patterns": answer["patterns"]["paper"],
+        "beyond": answer["patterns"]["beyond"],
+        "training_scope": answer["training"]["scope_class"],
+        "has_training_code": answer["training"]["training_code"],
+    }
+
+
 def near(file: str, line: int, known: set[tuple[str, int]]) -> bool:
     """Whether a line is one of those, give or take three."""
     return any(file == other and abs(line - at) <= TOLERANCE for other, at in known)

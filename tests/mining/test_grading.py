@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scan_accuracy import ANSWERS
-from benchmarks.scan_grading import grade
+from benchmarks.scan_grading import grade, itself
 
 ANSWER = {
     "repo": "a/b",
@@ -111,3 +111,14 @@ def shared_scan() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the practice set of scanned repositories; looked for at {folder}")
     return folder
+
+
+def test_answers_handed_in_as_a_prediction_are_right_but_for_neighbouring_lines() -> None:
+    perfect = grade({"a/b": itself(ANSWER)}, [ANSWER])
+    assert (perfect["model_slot_recall"], perfect["edge_recall"], perfect["edge_recall_hard"]) == (1.0, 1.0, 1.0)
+    assert perfect["edge_precision_between_labelled_models"] == 1.0
+    beside = {**ANSWER, "models": [*ANSWER["models"][:1], {"id": "judge", "loaded_at": "main.py:12", "also_at": []}]}
+    beside["edges"] = [{"from": "finder", "to": "judge", "kind": "feeds"}]
+    perfect = grade({"a/b": itself(beside)}, [beside])
+    assert perfect["edge_precision_between_labelled_models"] == 0.5  # judge -> finder, too
+    assert perfect["edge_precision_by_nearest"] == 1.0
