@@ -6,7 +6,7 @@ name, as ``FOLDER/owner+name`` (``--repositories``), and are read at the commit 
     python -m benchmarks.scan_accuracy --repositories clones --answers benchmarks/scan_answers/third.json
 
 Every figure has the interval that holds 95 of 100 draws of as many repositories from those answered, with replacement.
-One row grades the answers themselves as if a scan had found them: models on neighbouring lines are taken for each other,
+One row grades the answers themselves as if a scan had found them: models on neighbouring lines pass for each other,
 so even they are not all right, and no scan can be expected to be above.
 Speed is lines of code for each second of this process's own time.
 """
@@ -171,7 +171,7 @@ def figures(
     repositories: dict[str, Repository],
     answers: list[dict[str, Any]],
 ) -> dict[str, float | None]:
-    """What the grader says of a scan and of a perfect one, and how many models found are answered, by the rows' names."""
+    """What the grader says of a scan and of a perfect one, and the share of models found that are answered, by row."""
     right, total = precision(repositories, answers)
     pattern = graded["pattern_F1"]
     values = (

@@ -64,7 +64,9 @@ def itself(answer: Answer) -> Prediction:
     return {
         "models": [{"id": name, "file": file, "line": int(line)} for name, (file, _, line) in at.items()],
         "edges": [
-            [edge["from"], edge["to"], edge["kind"]] for edge in answer["edges"] if {edge["from"], edge["to"]} <= set(at)
+            [edge["from"], edge["to"], edge["kind"]]
+            for edge in answer["edges"]
+            if {edge["from"], edge["to"]} <= set(at)
         ],
         "patterns": answer["patterns"]["paper"],
         "beyond": answer["patterns"]["beyond"],
