@@ -12,7 +12,7 @@ import pytest
 
 from drivetrain.mining.dataflow.names import field_name, folder_name
 from drivetrain.mining.topology import integrations
-from drivetrain.mining.trees import walk
+from drivetrain.mining.trees import Nodes, statements, walk
 from tests.mining.code import edges, sources, wired
 
 NETS = """
@@ -323,6 +323,8 @@ def test_the_walk_gives_the_nodes_of_the_standard_one_in_its_order() -> None:
     tree = ast.parse(Path(__file__).read_text())
     context = (ast.Load, ast.Store, ast.Del)
     assert list(walk(tree)) == [node for node in ast.walk(tree) if not isinstance(node, context)]
+    assert list(Nodes(tree).of(ast.Call)) == [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert set(statements(tree)) == {node for node in ast.walk(tree) if isinstance(node, ast.stmt)}
 
 
 @pytest.mark.slow

@@ -126,13 +126,10 @@ def _asked(sources: Sequence[Source]) -> set[str]:
     """Every string that stands as an argument or in a subscript."""
     found: set[str] = set()
     for source in sources:
-        for node in walk(source.tree):
-            given: list[ast.expr] = []
-            if isinstance(node, ast.Call):
-                given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            elif isinstance(node, ast.Subscript):
-                given = [node.slice]
-            found.update(str(one.value) for one in given if isinstance(one, ast.Constant))
+        given = [node.slice for node in source.nodes.of(ast.Subscript)]
+        for node in source.nodes.of(ast.Call):
+            given += (*node.args, *(keyword.value for keyword in node.keywords))
+        found.update(str(one.value) for one in given if isinstance(one, ast.Constant))
     return found
 
 
@@ -140,9 +137,9 @@ def _subclasses(known: Definitions, sources: Sequence[Source]) -> Iterator[Choic
     """Classes that are found by ``Base.__subclasses__()``."""
     bases: dict[str, None] = {}
     for source in sources:
-        for node in walk(source.tree) if known.models else ():
-            if isinstance(node, ast.Attribute) and node.attr == "__subclasses__":
-                name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+        for asked in source.nodes.of(ast.Attribute) if known.models else ():
+            if asked.attr == "__subclasses__":
+                name = asked.value.attr if isinstance(asked.value, ast.Attribute) else getattr(asked.value, "id", "")
                 bases.setdefault(name)
     for base in bases:
         members: dict[str, None] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from drivetrain.mining.findings import FEEDS, Fitting, Place, Source, Wiring
@@ -81,7 +81,8 @@ def _training(sources: Sequence[Source]) -> Spans:
     """The innermost functions that call ``backward``."""
     found: dict[str, tuple[tuple[int, int], ...]] = {}
     for source in sources:
-        functions = list(_functions(source.tree)) if not source.cells else []
+        learns = not source.cells and any(node.attr == "backward" for node in source.nodes.of(ast.Attribute))
+        functions = [*source.nodes.of(ast.FunctionDef), *source.nodes.of(ast.AsyncFunctionDef)] if learns else []
         spans = [
             (function.lineno, function.end_lineno or function.lineno)
             for function in functions
@@ -96,14 +97,10 @@ def _networks(sources: Sequence[Source]) -> Spans:
     """Classes that are networks, by the last name of a base."""
     found: dict[str, tuple[tuple[int, int], ...]] = {}
     for source in sources:
-        classes = (node for node in walk(source.tree) if isinstance(node, ast.ClassDef) and not source.cells)
+        classes = source.nodes.of(ast.ClassDef) if not source.cells else ()
         found[source.path] = tuple(
             (node.lineno, node.end_lineno or node.lineno)
             for node in classes
             if any(ast.unparse(base).rsplit(".", 1)[-1] in listed("network") for base in node.bases)
         )
     return Spans(found)
-
-
-def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

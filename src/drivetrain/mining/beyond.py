@@ -71,7 +71,8 @@ def beyond(
     * *teacher-student*: the output of a model that stays as it is, used only in the loss of another;
     * *fallback*: a second model only if the first failed to deliver.
     """
-    couples = {frozenset(found.models) for found in _adversaries(wiring)}
+    adversaries = _adversaries(wiring)
+    couples = {frozenset(found.models) for found in adversaries}
     found = [
         *_alternatives(topology),
         *_control(topology),
@@ -81,7 +82,7 @@ def beyond(
         *_votes(merges, topology),
         *_safeguards(topology),
         *(Integration(SHARED_BACKBONE, *heads) for heads in shared_backbones(wiring, sources)),
-        *_adversaries(wiring),
+        *adversaries,
         *(teacher for teacher in _teachers(wiring) if frozenset(teacher.models) not in couples),
     ]
     return tuple(sorted(found, key=lambda integration: BEYOND.index(integration.pattern)))
@@ -241,7 +242,8 @@ def _adversaries(wiring: Wiring) -> tuple[Integration, ...]:
         if (judge, fitting.place.file) in by_file:
             through |= {(judge, made) for made in fitting.models if (made, judge) in helps}
     couples: dict[frozenset[str], Integration] = {}
-    for made, judge in ((a, b) for a in models for b in models if a != b):
+    taught = trained.keys() | {made for _, made in judged}
+    for made, judge in ((a, b) for a in models if a in taught for b in models if a != b):
         both_trained = made in trained and (judge in trained or trained[made].place.file in unknown)
         mutual = (judge, made) in judged and (made, judge) in helps
         in_turn = both_trained and (judge, made) in through

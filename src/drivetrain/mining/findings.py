@@ -10,6 +10,9 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
+
+from drivetrain.mining.trees import Nodes
 
 # What an edge carries from its source to its target.
 FEEDS = "feeds"  # the output of the source is (part of) the input of the target
@@ -69,6 +72,11 @@ class Source:
             return Place(self.path, line)
         cell = max(1, bisect_right(self.cells, line))
         return Place(self.path, line - self.cells[cell - 1] + 1, cell)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """The nodes of the tree by their kind."""
+        return Nodes(self.tree)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from drivetrain.mining.findings import Place, Source, Wiring
-from drivetrain.mining.trees import walk
 from drivetrain.mining.words import listed, words
 
 Heads = tuple[tuple[str, ...], str, tuple[Place, ...], float]  # model and heads, backbone's layer, where, how sure
@@ -22,8 +21,8 @@ def shared_backbones(wiring: Wiring, sources: Sequence[Source]) -> Iterator[Head
     """
     used = {model.maker.rsplit(".", 1)[-1]: model.name for model in wiring.models if model.main}
     for source in sources:
-        for node in walk(source.tree):
-            if isinstance(node, ast.ClassDef) and node.name in used:
+        for node in source.nodes.of(ast.ClassDef):
+            if node.name in used:
                 for forward in node.body:
                     if isinstance(forward, ast.FunctionDef) and forward.name in ("forward", "call", "__call__"):
                         yield from _of_forward(used[node.name], forward, source)

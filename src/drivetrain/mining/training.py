@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 
 from drivetrain.mining.aside import judges
 from drivetrain.mining.findings import TRAINS_ON, Fitting, Place, Source, Training, Wiring
-from drivetrain.mining.trees import walk
 from drivetrain.mining.words import listed, words
 
 NONE, INDIVIDUAL, PIPELINE, MIXED = "none", "individual", "pipeline", "mixed"
@@ -109,7 +108,7 @@ def _training_code(sources: Sequence[Source]) -> Iterator[Place]:
     for source in sources:
         if _of_tests(source.path):
             continue
-        calls = [node for node in walk(source.tree) if isinstance(node, ast.Call)]
+        calls = source.nodes.of(ast.Call)
         named = [(call.func.attr, call) for call in calls if isinstance(call.func, ast.Attribute)]
         steps = any(name == "step" for name, _ in named)
         for name, call in named:

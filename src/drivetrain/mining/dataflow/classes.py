@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import islice
 
 from drivetrain.mining.dataflow import binding, calls, statements
 from drivetrain.mining.dataflow.contents import models
@@ -167,8 +168,8 @@ def of_annotation(annotation: ast.expr | None, function_frame: Frame) -> Value:
 
 def instances_of(info: ClassInfo, frame: Frame) -> list[Instance]:
     """The instances of a class or of those that derive from it, at most four."""
-    found = [one for kind, known in frame.machine.instances.items() if info in kind.ancestors() for one in known]
-    return found[:4]
+    known = frame.machine.instances
+    return list(islice((one for kind in known if info in kind.ancestors() for one in known[kind]), 4))
 
 
 __all__ = ["Holder", "Text", "define", "instances_of", "instantiate", "of_annotation", "statements"]
