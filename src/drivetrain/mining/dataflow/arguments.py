@@ -14,7 +14,7 @@ from drivetrain.mining.dataflow.values import EMPTY, Text, Value
 class Arguments:
     """The values of a call: by position, by keyword, and what was spread with ``*`` and ``**``."""
 
-    __slots__ = ("keywords", "positional", "spread")
+    __slots__ = ("_values", "keywords", "positional", "spread")
 
     def __init__(
         self, positional: list[Value], keywords: dict[str, Value] | None = None, spread: Value = EMPTY
@@ -22,10 +22,13 @@ class Arguments:
         self.positional = positional
         self.keywords = keywords or {}
         self.spread = spread
+        self._values: list[Value] | None = None
 
     def everything(self) -> list[Value]:
-        """All values."""
-        return [*self.positional, *self.keywords.values(), self.spread]
+        """All values that hold anything."""
+        if self._values is None:
+            self._values = [value for value in (*self.positional, *self.keywords.values(), self.spread) if value]
+        return self._values
 
     def words(self) -> Iterator[str]:
         """All strings among the values."""

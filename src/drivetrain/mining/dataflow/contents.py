@@ -49,21 +49,26 @@ def holds_models(holder: Holder) -> bool:
 def outputs(value: Value, depth: int = 4) -> set[Token]:
     """The outputs and mixtures in a value, also inside containers and records; what owns models is no record."""
     found: set[Token] = set()
-    if not value:
-        return found
     seen: set[Token] = set()
-    stack: list[tuple[Value, int]] = [(value, depth)]
-    while stack:
-        part, left = stack.pop()
+    part, left = value, depth
+    waiting: list[tuple[Value, int]] = []
+    while True:
         for token in part:
             kind = token.__class__
             if kind is Output or kind is Mixed:
                 found.add(token)
-            elif left and isinstance(token, Holder) and token not in seen:
+            elif kind in _HOLDING and left and token not in seen:
                 seen.add(token)
-                if kind is not Instance or not holds_models(token):
-                    stack.extend((held, left - 1) for held in token.fields.values())
-    return found
+                if kind is Holder or not holds_models(token):  # type: ignore[arg-type]
+                    waiting.extend((held, left - 1) for held in token.fields.values() if held)  # type: ignore[attr-defined]
+        if not waiting:
+            return found
+        part, left = waiting.pop()
+
+
+_DATA = frozenset({Output, Mixed})
+_HOLDING = frozenset({Holder, Instance})
+_TELLING = _DATA | _HOLDING  # what may be an output or hold one
 
 
 def members(tokens: Iterable[Token]) -> set[Output]:
@@ -79,17 +84,21 @@ def members(tokens: Iterable[Token]) -> set[Output]:
 
 def groups(value: Value, depth: int = 3) -> list[frozenset[Token]]:
     """The outputs in a value, those that may stand for each other in one group, those held side by side in several."""
-    return _groups(value, depth, set()) if outputs(value, depth) else []
-
-
-def _groups(value: Value, depth: int, seen: set[Token]) -> list[frozenset[Token]]:
-    direct: frozenset[Token] = frozenset(t for t in value if t.__class__ is Output or t.__class__ is Mixed)
-    found: list[frozenset[Token]] = [direct] if direct else []
-    if depth:
-        for token in value:
-            if isinstance(token, Holder) and token not in seen:
-                seen.add(token)  # once: objects that hold each other would be looked at without end
-                if not (token.__class__ is Instance and holds_models(token)):
-                    for part in list(token.fields.values()):
-                        found.extend(_groups(part, depth - 1, seen))
+    found: list[frozenset[Token]] = []
+    if any(token.__class__ in _TELLING for token in value) and outputs(value, depth):
+        _collect_groups(value, depth, set(), found)
     return found
+
+
+def _collect_groups(value: Value, depth: int, seen: set[Token], found: list[frozenset[Token]]) -> None:
+    kinds = {token.__class__ for token in value}
+    if not kinds.isdisjoint(_DATA):
+        found.append(value if kinds <= _DATA else frozenset(token for token in value if token.__class__ in _DATA))
+    if depth and not kinds.isdisjoint(_HOLDING):
+        for token in value:
+            if token.__class__ in _HOLDING and token not in seen:
+                seen.add(token)  # once: objects that hold each other would be looked at without end
+                if token.__class__ is Holder or not holds_models(token):  # type: ignore[arg-type]
+                    for part in token.fields.values():  # type: ignore[attr-defined]
+                        if part:
+                            _collect_groups(part, depth - 1, seen, found)

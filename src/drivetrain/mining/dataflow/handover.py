@@ -142,7 +142,7 @@ def _through(value: Value, medium: str, via: str, frame: Frame) -> Value:
 
 
 def _texts(values: Iterable[Value]) -> list[Text]:
-    found = (token for value in values for token in reach(value, 1) if token.__class__ is Text)
+    found = (token for value in values if value for token in reach(value, 1) if token.__class__ is Text)
     return list(dict.fromkeys(found))[:12]  # type: ignore[arg-type]
 
 

@@ -22,6 +22,7 @@ from drivetrain.mining.dataflow.values import (
     ModelToken,
     Output,
     Text,
+    Token,
     Value,
     Weights,
 )
@@ -65,7 +66,8 @@ def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
 
 
 def _given(arguments: Arguments) -> list[ModelToken]:
-    found = models(frozenset().union(*arguments.everything()), 3)
+    values = arguments.everything()
+    found = models(frozenset().union(*values), 3) if values else []
     return [model for model in found if model.certain >= using.SURE]
 
 
@@ -128,17 +130,21 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
         return frozenset(outputs(arguments.positional[0])) if arguments.positional else EMPTY
     if name in knowledge.words().first_argument and arguments.positional:
         return arguments.positional[0]
-    if name in ("grad", "gradient") and values:
-        learning.backward(values[0], node, frame)
+    if name in ("grad", "gradient"):
+        learning.backward(
+            next(iter((*arguments.positional, *arguments.keywords.values(), arguments.spread))), node, frame
+        )
         return frozenset(t for value in values for t in reach(value, 3) if t.__class__ is Weights)
     given = _given(arguments)
     if given:
         return _with_models(name, given, arguments, node, frame)
-    met = combine(frame, values, node, name, reporting=_is_class(name), confidence=0.6)
-    met |= callbacks(arguments, met, node, frame)
-    met |= handover.outside_call(name, arguments, node, frame)
-    if name in knowledge.words().paths:
-        met |= frozenset([token for value in values for token in value if token.__class__ is Text][:6])
+    met = EMPTY
+    if values:
+        met = combine(frame, values, node, name, reporting=_is_class(name), confidence=0.6)
+        met |= callbacks(arguments, met, node, frame)
+        met |= handover.outside_call(name, arguments, node, frame)
+        if name in knowledge.words().paths:
+            met |= frozenset([token for value in values for token in value if token.__class__ is Text][:6])
     if name in knowledge.words().allocating or _is_class(name):
         holder = frame.machine.holder(full or name, node, frame)
         frame.machine.add(holder, CONTENT, met | _kept(values))
@@ -234,14 +240,17 @@ def class_method(receiver: ClassToken, name: str, arguments: Arguments, node: as
 
 def callbacks(arguments: Arguments, given: Value, node: ast.AST, frame: Frame) -> Value:
     """Functions handed to unknown code are called by it, with what else it was given."""
+    values = arguments.everything()
+    rest = [value for value in values if not _callable(value)]
+    if len(rest) == len(values):
+        return EMPTY
     found: Value = EMPTY
-    rest = [value for value in arguments.everything() if not _callable(value)]
     for key, value in [*enumerate(arguments.positional), *arguments.keywords.items()]:
         if not _callable(value):
             continue
         spread = arguments.keywords.get("args", EMPTY)
         for token in value:
-            if token.__class__ in (Function, Bound) or (token.__class__ is MethodOf and _model_method(token)):
+            if _may_be_called(token):
                 if spread:
                     packed = [part for held in spread if isinstance(held, Holder) for part in held.fields.values()]
                     handed = calls.Arguments(packed)
@@ -253,15 +262,14 @@ def callbacks(arguments: Arguments, given: Value, node: ast.AST, frame: Frame) -
     return found
 
 
-def _model_method(token: MethodOf) -> bool:
-    return token.receiver.__class__ is ModelToken
-
-
 def _callable(value: Value) -> bool:
-    return any(
-        token.__class__ in (Function, Bound) or (token.__class__ is MethodOf and _model_method(token))
-        for token in value
-    )  # type: ignore[arg-type]
+    return any(map(_may_be_called, value))
+
+
+def _may_be_called(token: Token) -> bool:
+    """Whether unknown code that is handed this may call it: a function, or a method of a model."""
+    kind = token.__class__
+    return kind is Function or kind is Bound or (kind is MethodOf and token.receiver.__class__ is ModelToken)  # type: ignore[attr-defined]
 
 
 def _opened(value: Value) -> Value:
