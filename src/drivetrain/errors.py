@@ -84,6 +84,10 @@ class StoreError(DrivetrainError, RuntimeError):
     """The record of experiments cannot be read or written."""
 
 
+class MisfitError(StoreError):
+    """Stored weights are another model's than the one that they should be put into."""
+
+
 class UnknownVersionError(StoreError, LookupError):
     """The store has no version, run or data set of that name."""
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from drivetrain import Metric, evaluate, fit
-from drivetrain.errors import StoreError
+from drivetrain.errors import MisfitError, StoreError
 from drivetrain.experiments import Experiment, Store
 from drivetrain.experiments.tracking.experiment import place_of
 from drivetrain.training import Individual, PartialEndLoss, SimultaneousEndLoss, Stages
@@ -195,9 +195,37 @@ def test_another_architecture_is_refused_by_name_and_leaves_the_system_as_it_was
     assert all(torch.equal(before[name], value) for name, value in other.system.state_dict().items())
 
 
+def test_weights_of_a_smaller_model_do_not_fill_a_larger_one(experiment: Experiment) -> None:
+    car, other = join(), join()
+    version = experiment.register(car.system)
+    other.models["lidar"].append(torch.nn.Linear(4, 4).double())
+    with pytest.raises(MisfitError, match=r"lidar 1 does not fit.*no module\.4\.bias there, no module\.4\.weight"):
+        experiment.restore(version, other.system)
+
+
 def test_a_tracking_server_has_a_defined_answer() -> None:
     with pytest.raises(StoreError, match=r'mlflow="http://tracking:5000"'):
         Store("http://tracking:5000")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.slow
+def test_mlflow_shows_a_failed_run_as_failed_and_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from mlflow.tracking import MlflowClient
+
+    def stumble(state: object) -> None:
+        raise OSError("the camera was unplugged")
+
+    car = join()
+    experiment = Experiment("race-car", tmp_path / "drivetrain.db")
+    with pytest.raises(OSError, match="unplugged"), experiment.run(car.system) as run:
+        fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run, stumble])
+    assert "database tables" not in capfd.readouterr().err, "nobody asked that MLflow makes its tables"
+    client = MlflowClient(tracking_uri=experiment.store.url)
+    (shown,) = client.search_runs([client.get_experiment_by_name("race-car").experiment_id])
+    assert (shown.info.status, shown.info.run_name) == ("FAILED", "perception failed: simultaneous end-loss")
+    assert shown.data.tags["drivetrain.error"] == "OSError: the camera was unplugged"
+    assert shown.data.metrics["loss"] > 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -248,3 +276,29 @@ def test_what_runs_left_is_offered_to_select_by_the_numbers_of_the_store(experim
     again = offered.build(last).eval()
     assert torch.equal(again(*inputs), car.system.eval()(*inputs))
     assert experiment.candidates(car.system, ["camera"]).slots == ("camera",)
+
+
+def test_versions_of_a_model_with_another_architecture_are_candidates_beside_the_first(experiment: Experiment) -> None:
+    car, other = join(), join()
+    other.models["lidar"].append(torch.nn.Linear(4, 4).double())
+    for each in (car, other):
+        with experiment.run(each.system) as run:
+            fit(each.system, each.data, SimultaneousEndLoss(F.mse_loss), epochs=1, callbacks=[run])
+    offered = experiment.candidates(car.system, also=[other.system])
+    last = {slot: list(labels)[-1] for slot, labels in offered.versions.items()}
+    inputs = car.data["image"], car.data["scan"]
+    assert torch.equal(offered.build(last).eval()(*inputs), other.system.eval()(*inputs))
+    with pytest.warns(UserWarning, match=r"passed over.*'lidar' that was handed over: lidar 3, lidar 4; .*also="):
+        alone = experiment.candidates(car.system)
+    assert list(alone.versions["lidar"]) == ["1", "2"]
+    assert list(alone.versions["camera"]) == list(offered.versions["camera"])
+
+
+def test_versions_that_ran_on_other_code_of_the_same_shapes_are_offered_with_a_warning(experiment: Experiment) -> None:
+    car, other = join(), join()
+    for seed in range(2):
+        with experiment.run(car.system) as run:
+            fit(car.system, car.data, SimultaneousEndLoss(F.mse_loss), epochs=1, seed=seed, callbacks=[run])
+    other.models["lidar"].append(torch.nn.Tanh())
+    with pytest.warns(UserWarning, match=r"lidar 1, .*in slot 'lidar' ran on other code"):
+        experiment.candidates(other.system)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from drivetrain.cli.references import by_edge, load, load_data
+from drivetrain.cli.references import by_edge, load, load_data, load_system
 from drivetrain.errors import DeclarationError, listed
 from drivetrain.experiments.selecting.selection import select as select_versions
 from drivetrain.experiments.store import Store
@@ -33,6 +34,10 @@ def select(
         str | None, typer.Option(metavar="MODULE:DATA", help="The chosen combination is measured on it, once.")
     ] = None,
     slot: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only these models vary. Repeat it.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE:SYSTEM", help="The system with other models, for their versions. Repeat it."),
+    ] = None,
     budget: Annotated[
         int | None, typer.Option(min=1, help="Evaluations at most; otherwise twice the number of versions.")
     ] = None,
@@ -69,7 +74,7 @@ def select(
     What is cheap and good enough: --objective size --objective latency shows what nothing beats.
     """
     place = Store(store)
-    offered = _candidates(candidates, place, slot or ())
+    offered = _candidates(candidates, place, slot or (), also or ())
     report = select_versions(
         offered, load_data(data), by_edge(metric, "the metric"), test=None if test is None else load_data(test),
         strategy=_strategy(strategy), budget=budget, seconds=seconds, objectives=tuple(objective or ()),
@@ -80,12 +85,12 @@ def select(
     typer.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
 
 
-def _candidates(reference: str, store: Store, slots: tuple[str, ...] | list[str]) -> Candidates:
+def _candidates(reference: str, store: Store, slots: Sequence[str], also: Sequence[str]) -> Candidates:
     found = load(reference, "the candidates")
     if not isinstance(found, Candidates | System) and callable(found):
         found = load_data(reference, "the candidates")
     if isinstance(found, System):
-        return stored_candidates(found, store, slots)
+        return stored_candidates(found, store, slots, [load_system(each) for each in also])
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], System):
         found = Candidates(*found)
     if not isinstance(found, Candidates):
@@ -93,6 +98,8 @@ def _candidates(reference: str, store: Store, slots: tuple[str, ...] | list[str]
             f"the candidates: {reference} is a {type(found).__name__}; name a system, whose versions are in the store, "
             f'or Candidates(perception, {{"camera": [first, second]}})'
         )
+    if also:
+        raise DeclarationError(f"--also {listed(also)}: versions are in the Candidates already; name a system instead")
     if strange := [slot for slot in slots if slot not in found.slots]:
         raise DeclarationError(f"--slot {listed(strange)}: the candidates have versions of {listed(found.slots)}")
     return Candidates(found.system, {slot: found.versions[slot] for slot in slots}) if slots else found

@@ -107,22 +107,24 @@ class Experiment:
             )
         return system
 
-    def candidates(self, system: System, slots: Sequence[str] = ()) -> Candidates:
+    def candidates(self, system: System, slots: Sequence[str] = (), *, also: Sequence[System] = ()) -> Candidates:
         """What the runs left in the store, for ``select``: the versions of a system's models, called by their numbers.
 
         Args:
             system: as it is declared now; its models take the weights.
             slots: which models may vary; all of which more than one version is stored unless said otherwise.
+            also: the same system with other models in its slots, ``perception.replace(camera=wider)``, for the versions
+                that were trained of those; what fits none that is handed over is passed over with a warning.
 
         Raises:
-            UnknownNameError: the system has no such component.
-            StoreError: nothing is stored that could be combined, or a version does not fit the code as it is now.
+            UnknownNameError: a system has no such component.
+            StoreError: nothing is stored that could be combined.
 
         Example:
             >>> experiment = Experiment("race-car")  # doctest: +SKIP
             >>> select(experiment.candidates(perception), validation, cone_f1, experiment=experiment)  # doctest: +SKIP
         """
-        return stored_candidates(system, self.store, slots)
+        return stored_candidates(system, self.store, slots, also)
 
     def version(self, version: SystemVersion | int | str, system: System | None = None) -> SystemVersion:
         """A version as people call it."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from drivetrain.experiments.store import Store
 from drivetrain.experiments.store.runs import RunRecord
+from drivetrain.experiments.tracking.one_transaction import one_transaction
 from drivetrain.report import plain
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -62,19 +63,22 @@ def _without_news_of_tables() -> Iterator[None]:
 def _mirror(store: Store, key: str, where: str) -> str:
     from mlflow.tracking import MlflowClient
 
-    client: Any = MlflowClient(tracking_uri=where)
     run = store.runs.get(key)
+    client: Any = MlflowClient(tracking_uri=where)
     found = client.get_experiment_by_name(run.experiment)
     experiment = found.experiment_id if found is not None else client.create_experiment(run.experiment)
-    top = client.create_run(
-        experiment, start_time=int(run.started * 1000), tags=_tags(run),
-        run_name=f"{run.system} {run.result}: {run.pattern}"[:250],
-    ).info.run_id  # fmt: skip
-    _log(client, top, _parameters(run), store.runs.measures(run.key, at_most=CURVE), run)
-    inputs = _component_runs(client, store, run, experiment, top)
-    if inputs:
-        client.log_inputs(top, models=inputs)
-    client.set_terminated(top, end_time=int((run.ended or run.started) * 1000))
+    made = "failed" if run.result is None else run.result
+    with one_transaction(client):
+        top = client.create_run(
+            experiment, start_time=int(run.started * 1000), tags=_tags(run),
+            run_name=f"{run.system} {made}: {run.pattern}"[:250],
+        ).info.run_id  # fmt: skip
+        _log(client, top, _parameters(run), store.runs.measures(run.key, at_most=CURVE), run)
+        inputs = _component_runs(client, store, run, experiment, top)
+        if inputs:
+            client.log_inputs(top, models=inputs)
+        status = "FINISHED" if run.status == "finished" else "FAILED"
+        client.set_terminated(top, status, end_time=int((run.ended or run.started) * 1000))
     store.runs.mirrored(run.key, top)
     return str(top)
 
@@ -118,10 +122,12 @@ def _component_runs(client: Any, store: Store, run: RunRecord, experiment: str, 
 
 def _tags(run: RunRecord) -> dict[str, str]:
     tags = {
-        "drivetrain.run": run.key, "drivetrain.system": run.system, "drivetrain.version": str(run.result),
+        "drivetrain.run": run.key, "drivetrain.system": run.system, "drivetrain.version": str(run.result or ""),
         "drivetrain.started from": str(run.start),
         "drivetrain.verdict": str((run.report or {}).get("verdict", ""))[:5000],
     }  # fmt: skip
+    if run.error:
+        tags["drivetrain.error"] = run.error[:5000]
     if commit := run.code.get("commit"):
         tags["mlflow.source.git.commit"] = str(commit)
     return tags
@@ -135,10 +141,11 @@ def _log(client: Any, where: str, parameters: dict[str, Any], values: dict[str, 
     from mlflow.entities import Metric, Param
 
     moment = int((run.ended or run.started) * 1000)
-    metrics = [
-        Metric(_name(name), float(value), moment, int(step))
+    numbers = {
+        (_name(name), int(step)): float(value)
         for name, steps in values.items() for step, value in steps if value is not None
-    ]  # fmt: skip
+    }  # of two names that are one to MLflow, the last: it refuses both otherwise  # fmt: skip
+    metrics = [Metric(name, value, moment, step) for (name, step), value in numbers.items()]
     if not metrics and not parameters:
         return
     named = [Param(_name(name), str(value)[:5000]) for name, value in parameters.items() if value is not None]

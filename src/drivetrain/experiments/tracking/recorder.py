@@ -138,6 +138,8 @@ class Recorder:
             self.store.runs.end(self.key, "failed", error=f"{type(error).__name__}: {error}")
         except StoreError as refused:  # the training's own error is what its caller must see
             warnings.warn(f"that training failed could not be recorded: {refused}", stacklevel=2)
+            return
+        mirror.mirror(self.store, self.key, self.mlflow)
 
     def _note_rows(self, history: list[dict[str, Any]]) -> None:
         for row in history[self._rows :]:

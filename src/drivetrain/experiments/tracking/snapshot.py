@@ -10,7 +10,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from drivetrain.errors import DeclarationError, StoreError, listed
+from drivetrain.errors import DeclarationError, MisfitError, StoreError, listed
 from drivetrain.experiments.store import Store
 from drivetrain.experiments.versions.fingerprint import component_fingerprint, fingerprint
 from drivetrain.experiments.versions.version import ComponentVersion, SystemVersion, digest_of
@@ -27,6 +27,38 @@ def weights_of(component: Component) -> bytes:
     Raises:
         StoreError: some state of it is no tensor.
     """
+    return to_bytes({name: value.detach().cpu().contiguous().clone() for name, value in _each_once(component).items()})
+
+
+def load_weights(component: Component, content: bytes, version: ComponentVersion) -> None:
+    """Put weights where ``weights_of`` took them.
+
+    Raises:
+        MisfitError: they are another model's; the message names what differs.
+        StoreError: they are damaged.
+    """
+    try:
+        stored = from_bytes(content)
+    except SafetensorError as error:
+        raise StoreError(f"the weights of {version} are damaged: {error}") from error
+    own = component.state_dict()
+    extra = {name for name in own if name.endswith("_extra_state")}
+    strange = sorted(set(stored) - set(own))
+    missing = sorted(set(_each_once(component)) - set(stored) - extra)
+    misfits = [name for name in stored if name in own and name not in extra and own[name].shape != stored[name].shape]
+    if strange or missing or misfits:
+        shapes = [f"{n} is {tuple(stored[n].shape)} there and {tuple(own[n].shape)} here" for n in misfits[:3]]
+        absent = [*(f"no {name} here" for name in strange[:3]), *(f"no {name} there" for name in missing[:3])]
+        raise MisfitError(
+            f"{version} does not fit the model in slot '{component.name}': {listed([*absent, *shapes])}; "
+            f"restore it into the code that it was made by, or hand over a system with that model"
+        )
+    with torch.no_grad():
+        component.load_state_dict(stored, strict=False)
+
+
+def _each_once(component: Component) -> dict[str, Tensor]:
+    """Its state by name, of tensors that are shared the first."""
     state, seen = {}, set()
     for name, value in component.state_dict().items():
         if not isinstance(value, Tensor):
@@ -37,33 +69,8 @@ def weights_of(component: Component) -> bytes:
         place = (value.untyped_storage().data_ptr(), value.storage_offset(), tuple(value.shape))
         if not value.numel() or place not in seen:
             seen.add(place)
-            state[name] = value.detach().cpu().contiguous().clone()
-    return to_bytes(state)
-
-
-def load_weights(component: Component, content: bytes, version: ComponentVersion) -> None:
-    """Put weights where ``weights_of`` took them.
-
-    Raises:
-        StoreError: they are another model's; the message names what differs.
-    """
-    try:
-        stored = from_bytes(content)
-    except SafetensorError as error:
-        raise StoreError(f"the weights of {version} are damaged: {error}") from error
-    own = component.state_dict()
-    extra = {name for name in own if name.endswith("_extra_state")}
-    strange = sorted(set(stored) - set(own))
-    misfits = [name for name in stored if name in own and name not in extra and own[name].shape != stored[name].shape]
-    if strange or misfits:
-        shapes = [f"{n} is {tuple(stored[n].shape)} there and {tuple(own[n].shape)} here" for n in misfits[:3]]
-        raise StoreError(
-            f"{version} does not fit the model in slot '{component.name}': "
-            f"{listed([*(f'no {name} here' for name in strange[:3]), *shapes])}; "
-            f"restore it into the code that it was made by, or hand over a system with that model"
-        )
-    with torch.no_grad():
-        component.load_state_dict(stored, strict=False)
+            state[name] = value
+    return state
 
 
 def store_component(
