@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from drivetrain.mining.dataflow import calls, imports
+from drivetrain.mining.dataflow import imports
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.repository import ClassInfo, ClassToken, Instance, ModuleToken, SuperToken
 from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, Library, Mixed, ModelToken, Output, Token, Value
@@ -49,7 +50,7 @@ def _of_instance(token: Instance, name: str, node: ast.AST, frame: Frame) -> Val
     if method is not None:
         function, decorated = method
         if decorated == "property":
-            answer = calls.call_function(function, calls.Arguments([frozenset((token,))]), node, frame)
+            answer = frame.call(function, Arguments([frozenset((token,))]), node)
             return answer | (held or EMPTY)
         if decorated == "staticmethod":
             return frozenset((function,))

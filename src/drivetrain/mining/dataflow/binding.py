@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from drivetrain.mining.dataflow import expressions, handover
+from drivetrain.mining.dataflow import handover
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.repository import ClassToken, Instance, ModuleToken
 from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, Mixed, ModelToken, Output, Text, Value
@@ -26,7 +27,7 @@ def assign(target: ast.expr, value: Value, frame: Frame) -> None:
     elif isinstance(target, ast.Starred):
         assign(target.value, value, frame)
     elif isinstance(target, ast.Attribute):
-        owner = expressions.evaluate(target.value, frame)
+        owner = frame.evaluate(target.value)
         _name_models(target.attr, value, target, frame)
         set_attribute(owner, target.attr, value, frame)
     elif isinstance(target, ast.Subscript):
@@ -66,8 +67,8 @@ def set_attribute(owner: Value, name: str, value: Value, frame: Frame) -> None:
 
 
 def _set_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
-    owner = expressions.evaluate(target.value, frame)
-    index = expressions.evaluate(target.slice, frame)
+    owner = frame.evaluate(target.value)
+    index = frame.evaluate(target.slice)
     keys = constant_keys(target.slice, index)
     held = False
     for token in owner:
@@ -82,7 +83,7 @@ def _set_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
         if isinstance(base, ast.Name):
             assign(base, frame.names.get(base.id, EMPTY) | passed, frame)
         elif isinstance(base, ast.Attribute):
-            set_attribute(expressions.evaluate(base.value, frame), base.attr, passed, frame)
+            set_attribute(frame.evaluate(base.value), base.attr, passed, frame)
 
 
 _DATA = frozenset({Output, Mixed, ModelToken})
@@ -159,9 +160,27 @@ def iterate(value: Value, frame: Frame) -> Value:
             if token.kind == "dict":
                 found.update(frame.machine.text(key) for key in token.fields if isinstance(key, str) and key != ELEMENT)
             elif token.kind == "instance":
-                found |= expressions.iterate_instance(token, frame)
+                found |= _iterate_instance(token, frame)
             else:
                 found |= element(token, None)
         elif token.__class__ is not Text:
             found.add(token)
     return frozenset(found)  # type: ignore[arg-type]
+
+
+def _iterate_instance(token: Holder, frame: Frame) -> Value:
+    """What looping over an instance gives: what its ``__iter__`` or ``__next__`` answers, or its content."""
+    if not isinstance(token, Instance):
+        return token.fields.get(CONTENT, EMPTY)
+    found: Value = EMPTY
+    me = frozenset((token,))
+    for name in ("__next__", "__iter__", "__getitem__"):
+        method = token.info.find(name)
+        if method is not None:
+            answer = frame.call(method[0], Arguments([me]), token.info.node)
+            found |= frozenset(part for part in answer if part is not token)
+            if name == "__iter__":
+                found = iterate(found, frame)
+            if found:
+                break
+    return found

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow import attributes, binding, calls, handover
+from drivetrain.mining.dataflow import attributes, binding, handover
+from drivetrain.mining.dataflow.arguments import Arguments, written_name
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine
 from drivetrain.mining.dataflow.repository import SuperToken
 from drivetrain.mining.dataflow.values import ELEMENT, EMPTY, Holder, Text, Value
 
-if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
-
-Builtin = Callable[["Arguments", ast.AST, Frame], Value]
+Builtin = Callable[[Arguments, ast.AST, Frame], Value]
 
 
 def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value | None:
@@ -76,7 +73,7 @@ def _map(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     holder = frame.machine.holder("list", node, frame)
     if arguments.positional:
         handed = [binding.iterate(value, frame) for value in arguments.positional[1:]]
-        value = calls.call(arguments.positional[0], calls.Arguments(handed), node, frame)
+        value = frame.call_any(arguments.positional[0], Arguments(handed), node)
         frame.machine.add(holder, ELEMENT, value)
     return frozenset((holder,))
 
@@ -89,7 +86,7 @@ def _sorted(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     first = _first(arguments, node, frame)
     key = arguments.keywords.get("key")
     if key:
-        calls.call(key, calls.Arguments([binding.iterate(first, frame)]), node, frame)
+        frame.call_any(key, Arguments([binding.iterate(first, frame)]), node)
     return first
 
 
@@ -125,8 +122,8 @@ def _super(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
 def _mixing(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     key = arguments.keywords.get("key")
     if key and arguments.positional:
-        calls.call(key, calls.Arguments([_items(arguments, node, frame)]), node, frame)
-    return combine(frame, arguments.everything(), node, calls.written_name(node) + " of")
+        frame.call_any(key, Arguments([_items(arguments, node, frame)]), node)
+    return combine(frame, arguments.everything(), node, written_name(node) + " of")
 
 
 def _carrying(arguments: Arguments, node: ast.AST, frame: Frame) -> Value:

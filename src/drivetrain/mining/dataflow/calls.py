@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import builtins
 
-from drivetrain.mining.dataflow import builtin, classes, containers, handover, outside, statements, using
-from drivetrain.mining.dataflow.arguments import Arguments, bind_arguments
-from drivetrain.mining.dataflow.binding import iterate
-from drivetrain.mining.dataflow.expressions import evaluate
+from drivetrain.mining.dataflow import builtin, classes, containers, handover, outside, using
+from drivetrain.mining.dataflow.arguments import Arguments, written_name
+from drivetrain.mining.dataflow.callbacks import callbacks
 from drivetrain.mining.dataflow.machine import DEEPEST_CALL, MOST_CONTEXTS, Frame, Summary
 from drivetrain.mining.dataflow.merging import combine
+from drivetrain.mining.dataflow.parameters import bind_arguments
 from drivetrain.mining.dataflow.repository import ClassToken, Function, Instance
 from drivetrain.mining.dataflow.values import (
     ELEMENT,
@@ -28,42 +28,6 @@ from drivetrain.mining.dataflow.values import (
 )
 
 BUILTINS = frozenset(dir(builtins))
-
-
-def call_node(node: ast.Call, frame: Frame) -> Value:
-    """The value of a call expression."""
-    frame.machine.tick()
-    callee = evaluate(node.func, frame)
-    positional: list[Value] = []
-    keywords: dict[str, Value] = {}
-    spread: Value = EMPTY
-    for argument in node.args:
-        if isinstance(argument, ast.Starred):
-            value = evaluate(argument.value, frame)
-            tuples = [token for token in value if isinstance(token, Holder) and token.kind == "tuple"]
-            if len(tuples) == 1 and len(value) == 1 and ELEMENT not in tuples[0].fields:
-                positional.extend(tuples[0].fields.values())
-            else:
-                spread |= iterate(value, frame)
-        else:
-            positional.append(evaluate(argument, frame))
-    for keyword in node.keywords:
-        value = evaluate(keyword.value, frame)
-        if keyword.arg is None:
-            for token in value:
-                if isinstance(token, Holder) and token.kind == "dict":
-                    for key, held in token.fields.items():
-                        if isinstance(key, str) and key != ELEMENT:
-                            keywords[key] = keywords.get(key, EMPTY) | held
-                        else:
-                            spread |= held
-                else:
-                    spread |= frozenset((token,))
-        else:
-            keywords[keyword.arg] = value
-    if not callee and isinstance(node.func, ast.Attribute) and node.func.attr in outside.FILLING:
-        return outside.filled(node.func, Arguments(positional, keywords, spread), node, frame)
-    return call(callee, Arguments(positional, keywords, spread), node, frame)
 
 
 def call(callee: Value, arguments: Arguments, node: ast.Call | ast.AST, frame: Frame) -> Value:
@@ -106,7 +70,7 @@ def call_token(token: Token, arguments: Arguments, node: ast.AST, frame: Frame) 
         me = frozenset((token,))
         met = combine(frame, [me, *arguments.everything()], node, written_name(node))
         handover.outside_call(written_name(node), Arguments([me, *arguments.everything()]), node, frame)
-        return met | outside.callbacks(arguments, met, node, frame)
+        return met | callbacks(arguments, met, node, frame)
     if isinstance(token, Holder):
         return containers.call(token, "__call__", arguments, node, frame)
     return EMPTY
@@ -144,12 +108,6 @@ def _instance(token: Instance, arguments: Arguments, node: ast.AST, frame: Frame
         if method is not None:
             return call_function(method[0], Arguments([me, *arguments.positional], arguments.keywords), node, frame)
     return outside.unknown(token.info.name, arguments, node, frame)
-
-
-def written_name(node: ast.AST) -> str:
-    """The last part of the name by which something is called, as it stands in the code."""
-    called = getattr(node, "func", None)
-    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
 
 
 def call_function(function: Function, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
@@ -206,9 +164,9 @@ def walk_function(function: Function, bound: dict[str, Value], summary: Summary,
     body = function.node.body
     inner.flags = frame.machine.flags(function.node)
     if isinstance(body, list):
-        statements.run_block(body, inner)
+        inner.run(body)
     else:
-        inner.returns = evaluate(body, inner)
+        inner.returns = inner.evaluate(body)
     returns = inner.returns
     if inner.generator:
         holder = frame.machine.holder("list", function.node, inner, "yields")
@@ -244,22 +202,3 @@ def enter(value: Value, node: ast.AST, frame: Frame) -> Value:
                 continue
         found |= frozenset((token,))
     return found
-
-
-def decorate(function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Value:
-    """A decorated function: it stays what it is, and answers what its decorator hands over to it."""
-    for decorator in node.decorator_list:
-        handover.decorated(function, decorator, frame)
-    return frozenset((function,))
-
-
-def never_returns(node: ast.expr) -> bool:
-    """Whether an expression ends the program."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
-    owner = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
-    return (owner, name) in (("sys", "exit"), ("os", "_exit"), ("", "exit"), ("", "quit"))
-
-
-__all__ = ["BUILTINS", "Arguments", "call", "call_function", "call_node", "combine"]

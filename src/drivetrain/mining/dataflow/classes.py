@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from itertools import islice
 
-from drivetrain.mining.dataflow import binding, calls, statements
+from drivetrain.mining.dataflow import binding, handover
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.contents import models
-from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.repository import ClassInfo, ClassToken, Instance
-from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Holder, ModelToken, Text, Token, Value
+from drivetrain.mining.dataflow.values import CONTENT, EMPTY, ModelToken, Token, Value
 from drivetrain.mining.trees import walk
 
 # Bases of what may train several models, whose methods are then worth following.
@@ -21,7 +21,7 @@ _SURE = 0.5  # what is less sure to be a model may be its settings
 def define(node: ast.ClassDef, frame: Frame) -> ClassInfo:
     """The class made here; its methods are kept unread until somebody calls them."""
     machine = frame.machine
-    bases = [evaluate(base, frame) for base in node.bases]
+    bases = [frame.evaluate(base) for base in node.bases]
     info = machine.classes.get(node)
     if info is None:
         closure = (frame.names, *frame.closure) if frame.names is not frame.module.fields else ()
@@ -37,7 +37,7 @@ def define(node: ast.ClassDef, frame: Frame) -> ClassInfo:
                 info.methods[item.name] = function
                 if decorated:
                     info.properties[item.name] = decorated
-            calls.decorate(function, item, frame)
+            handover.decorated(function, item, frame)
         elif isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
             _class_attribute(info, item, frame)
         elif isinstance(item, ast.ClassDef):
@@ -49,7 +49,7 @@ def define(node: ast.ClassDef, frame: Frame) -> ClassInfo:
 
 def _class_attribute(info: ClassInfo, item: ast.Assign | ast.AnnAssign, frame: Frame) -> None:
     assert item.value is not None
-    value = evaluate(item.value, frame)
+    value = frame.evaluate(item.value)
     for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
         if isinstance(target, ast.Name):
             for token in value:
@@ -68,7 +68,7 @@ def _decorated(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return ""
 
 
-def instantiate(info: ClassInfo, arguments: calls.Arguments, node: ast.AST, frame: Frame) -> Value:
+def instantiate(info: ClassInfo, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     """A new instance; if the class is one of models, a model, unless it is only put together from other models."""
     library = info.library()
     given = [one for one in models(frozenset().union(*arguments.everything()), 2) if one.certain >= _SURE]
@@ -93,7 +93,7 @@ def _trains_several(info: ClassInfo) -> bool:
 _OPTIMISERS = frozenset({"Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "RAdam", "Lion", "LBFGS"})
 
 
-def _model(info: ClassInfo, library: str, arguments: calls.Arguments, node: ast.AST, frame: Frame) -> Value:
+def _model(info: ClassInfo, library: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     if frame.owner is not None and frame.owner.library() not in ("", *_CONTAINERS):
         return EMPTY  # a layer inside a model
     if library == "sklearn" and not (info.find("predict") or info.find("predict_proba")):
@@ -112,18 +112,18 @@ def _LAYER(name: str) -> bool:  # noqa: N802
     return name.endswith(("Loss", "Layer", "Block", "Criterion", "Metric", "Transform", "Augmentation", "Embedding"))
 
 
-def _instance(info: ClassInfo, arguments: calls.Arguments, node: ast.AST, frame: Frame) -> Value:
+def _instance(info: ClassInfo, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     machine = frame.machine
     instance, _ = machine.instance(info, node, frame)
     me = frozenset((instance,))
     maker = info.find("__init__")
     if maker is not None:
-        calls.call_function(maker[0], calls.Arguments([me, *arguments.positional], arguments.keywords), node, frame)
+        frame.call(maker[0], Arguments([me, *arguments.positional], arguments.keywords), node)
     elif info.outside() or _is_record(info):
         _fill_record(info, instance, arguments, frame)
     hook = info.find("__post_init__")
     if hook is not None:
-        calls.call_function(hook[0], calls.Arguments([me]), node, frame)
+        frame.call(hook[0], Arguments([me]), node)
     return me
 
 
@@ -131,7 +131,7 @@ def _is_record(info: ClassInfo) -> bool:
     return bool(info.node.decorator_list) or not info.methods
 
 
-def _fill_record(info: ClassInfo, instance: Instance, arguments: calls.Arguments, frame: Frame) -> None:
+def _fill_record(info: ClassInfo, instance: Instance, arguments: Arguments, frame: Frame) -> None:
     names = [
         item.target.id
         for one in reversed(info.ancestors())
@@ -160,7 +160,7 @@ def of_annotation(annotation: ast.expr | None, function_frame: Frame) -> Value:
     if not isinstance(annotation, ast.Name | ast.Attribute):
         return EMPTY
     found: set[Token] = set()
-    for token in evaluate(annotation, function_frame):
+    for token in function_frame.evaluate(annotation):
         if token.__class__ is ClassToken:
             found.update(instances_of(token.info, function_frame))  # type: ignore[attr-defined]
     return frozenset(found)
@@ -170,6 +170,3 @@ def instances_of(info: ClassInfo, frame: Frame) -> list[Instance]:
     """The instances of a class or of those that derive from it, at most four."""
     known = frame.machine.instances
     return list(islice((one for kind in known if info in kind.ancestors() for one in known[kind]), 4))
-
-
-__all__ = ["Holder", "Text", "define", "instances_of", "instantiate", "of_annotation", "statements"]

@@ -6,13 +6,13 @@ import ast
 from typing import TYPE_CHECKING
 
 from drivetrain.mining import knowledge
-from drivetrain.mining.dataflow import expressions, handover, using
+from drivetrain.mining.dataflow import handover, using
 from drivetrain.mining.dataflow.contents import members, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import Holder, Text, Value
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 
 def call(arguments: Arguments, node: ast.AST, frame: Frame) -> Value | None:
@@ -71,7 +71,7 @@ def _words(node: ast.expr, frame: Frame) -> list[str]:
         return _words(texts[0], frame) if texts else []
     if isinstance(node, ast.Name):
         found: list[str] = []
-        for token in expressions.evaluate(node, frame):
+        for token in frame.evaluate(node):
             if isinstance(token, Holder):
                 parts = [part for _, part in sorted((k, v) for k, v in token.fields.items() if isinstance(k, int))]
                 found += [one.text for part in parts for one in part if one.__class__ is Text]  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from drivetrain.mining.dataflow import binding, expressions
+from drivetrain.mining.dataflow import binding
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import ELEMENT, Holder, Text, Token, Value
@@ -16,7 +16,7 @@ def sequence(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) 
     """The value of a comprehension that collects elements."""
     before, control = dict(frame.names), frame.control
     _generators(node.generators, frame)
-    value = expressions.evaluate(node.elt, frame)
+    value = frame.evaluate(node.elt)
     _restore(before, control, frame)
     holder = frame.machine.holder("list", node, frame)
     frame.machine.add(holder, ELEMENT, value)
@@ -41,8 +41,8 @@ def mapping(node: ast.DictComp, frame: Frame) -> Value:
 
 
 def _pair(node: ast.DictComp, holder: Holder, frame: Frame) -> None:
-    key = expressions.evaluate(node.key, frame)
-    value = expressions.evaluate(node.value, frame)
+    key = frame.evaluate(node.key)
+    value = frame.evaluate(node.value)
     for name in binding.constant_keys(node.key, key) or [ELEMENT]:
         frame.machine.add(holder, name, value)
     frame.machine.add(holder, ELEMENT, frozenset(outputs(key)))
@@ -54,7 +54,7 @@ def _names(generators: list[ast.comprehension], frame: Frame) -> list[Token]:
     if len(generators) > 1 or one.ifs or not isinstance(one.target, ast.Name):
         return []
     found: dict[Token, None] = {}
-    for token in expressions.evaluate(one.iter, frame):
+    for token in frame.evaluate(one.iter):
         if not isinstance(token, Holder) or token.kind not in ("list", "tuple"):
             return []
         for value in token.fields.values():
@@ -65,10 +65,10 @@ def _names(generators: list[ast.comprehension], frame: Frame) -> list[Token]:
 
 def _generators(generators: list[ast.comprehension], frame: Frame) -> None:
     for generator in generators:
-        iterated = expressions.evaluate(generator.iter, frame)
+        iterated = frame.evaluate(generator.iter)
         binding.assign(generator.target, binding.iterate(iterated, frame), frame)
         for test in generator.ifs:
-            frame.control |= frozenset(outputs(expressions.evaluate(test, frame)))
+            frame.control |= frozenset(outputs(frame.evaluate(test)))
 
 
 def _restore(before: dict[str, Value], control: Value, frame: Frame) -> None:

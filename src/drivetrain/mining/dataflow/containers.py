@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from drivetrain.mining.dataflow import handover, learning, outside
-from drivetrain.mining.dataflow.binding import element, iterate
+from drivetrain.mining.dataflow.binding import element
+from drivetrain.mining.dataflow.callbacks import callbacks
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
@@ -16,7 +17,7 @@ from drivetrain.mining.dataflow.values import CONTENT, ELEMENT, EMPTY, Holder, T
 from drivetrain.mining.knowledge import OPTIMISER, TRAINER, words
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 _ADDING = frozenset(
     {
@@ -138,7 +139,7 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
     if is_reporting(name) and name not in _ADDING:
         return handed
     met = combine(frame, [frozenset(outputs(content)), *values], node, name, reporting=True)
-    met |= outside.callbacks(arguments, met, node, frame)
+    met |= callbacks(arguments, met, node, frame)
     new = combine(frame, values, node, name, confidence=0.5)
     if new and name not in words().pure:
         frame.machine.add(holder, CONTENT, new)
@@ -146,6 +147,3 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
         if key != CONTENT:
             met |= frozenset(outputs(value))
     return met | handed
-
-
-__all__ = ["call", "iterate"]

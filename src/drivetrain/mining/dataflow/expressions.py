@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from drivetrain.mining.dataflow import attributes, binding, calls, comprehensions, handover, statements
+from drivetrain.mining.dataflow import attributes, binding, calls, comprehensions, handover, outside
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.machine import Frame
+from drivetrain.mining.dataflow.merging import combine
 from drivetrain.mining.dataflow.repository import Instance, Lazy
 from drivetrain.mining.dataflow.values import (
-    CONTENT,
     ELEMENT,
     EMPTY,
     Holder,
     Library,
     Mixed,
-    ModelToken,
     Output,
     Text,
     Value,
@@ -65,7 +65,39 @@ def _attribute(node: ast.Attribute, frame: Frame) -> Value:
 
 
 def _call(node: ast.Call, frame: Frame) -> Value:
-    return calls.call_node(node, frame)
+    """The value of a call expression."""
+    frame.machine.tick()
+    callee = evaluate(node.func, frame)
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    spread: Value = EMPTY
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            value = evaluate(argument.value, frame)
+            tuples = [token for token in value if isinstance(token, Holder) and token.kind == "tuple"]
+            if len(tuples) == 1 and len(value) == 1 and ELEMENT not in tuples[0].fields:
+                positional.extend(tuples[0].fields.values())
+            else:
+                spread |= binding.iterate(value, frame)
+        else:
+            positional.append(evaluate(argument, frame))
+    for keyword in node.keywords:
+        value = evaluate(keyword.value, frame)
+        if keyword.arg is None:
+            for token in value:
+                if isinstance(token, Holder) and token.kind == "dict":
+                    for key, held in token.fields.items():
+                        if isinstance(key, str) and key != ELEMENT:
+                            keywords[key] = keywords.get(key, EMPTY) | held
+                        else:
+                            spread |= held
+                else:
+                    spread |= frozenset((token,))
+        else:
+            keywords[keyword.arg] = value
+    if not callee and isinstance(node.func, ast.Attribute) and node.func.attr in outside.FILLING:
+        return outside.filled(node.func, Arguments(positional, keywords, spread), node, frame)
+    return calls.call(callee, Arguments(positional, keywords, spread), node, frame)
 
 
 def _subscript(node: ast.Subscript, frame: Frame) -> Value:
@@ -78,7 +110,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
             getter = token.info.find("__getitem__")  # type: ignore[attr-defined]
             if getter is not None:
                 me = frozenset((token,))
-                found |= calls.call_function(getter[0], calls.Arguments([me, index]), node, frame)
+                found |= calls.call_function(getter[0], Arguments([me, index]), node, frame)
         elif isinstance(token, Holder):
             if isinstance(node.slice, ast.Slice):
                 found.add(token)
@@ -95,7 +127,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         cropped = frozenset(token for token in outputs(index) if token not in found)
         data = [token for token in found if token.__class__ is Output or token.__class__ is Mixed]
         if cropped and (not data or not isinstance(node.slice, ast.Name | ast.Constant)):
-            found |= calls.combine(frame, [frozenset(data), cropped], node, "[]")  # type: ignore[arg-type]
+            found |= combine(frame, [frozenset(data), cropped], node, "[]")  # type: ignore[arg-type]
     return frozenset(found)  # type: ignore[arg-type]
 
 
@@ -110,7 +142,7 @@ def _binary(node: ast.BinOp, frame: Frame) -> Value:
         return left | right
     terms = (node.left, node.right)
     weighted = isinstance(node.op, ast.Add) and all(isinstance(one, ast.BinOp) and _weighs(one) for one in terms)
-    return kept | calls.combine(frame, [left, right], node, WEIGHTED_SUM if weighted else "operator")
+    return kept | combine(frame, [left, right], node, WEIGHTED_SUM if weighted else "operator")
 
 
 def _weighs(node: ast.BinOp) -> bool:
@@ -131,13 +163,13 @@ def _unary(node: ast.UnaryOp, frame: Frame) -> Value:
 def _boolean(node: ast.BoolOp, frame: Frame) -> Value:
     values = [evaluate(value, frame) for value in node.values]
     joined = frozenset().union(*values)
-    met = calls.combine(frame, values, node, "and/or", fallback=isinstance(node.op, ast.Or))
+    met = combine(frame, values, node, "and/or", fallback=isinstance(node.op, ast.Or))
     return frozenset(token for token in joined if token.__class__ not in _DATA) | met
 
 
 def _compare(node: ast.Compare, frame: Frame) -> Value:
     values = [evaluate(node.left, frame), *(evaluate(part, frame) for part in node.comparators)]
-    return calls.combine(frame, values, node, "comparison")
+    return combine(frame, values, node, "comparison")
 
 
 def _conditional(node: ast.IfExp, frame: Frame) -> Value:
@@ -185,7 +217,7 @@ def _dict(node: ast.Dict, frame: Frame) -> Value:
 
 
 def _lambda(node: ast.Lambda, frame: Frame) -> Value:
-    return frozenset((statements.function_token(node, frame),))
+    return frozenset((frame.function(node),))
 
 
 def _formatted(node: ast.JoinedStr, frame: Frame) -> Value:
@@ -224,24 +256,6 @@ def _slice(node: ast.Slice, frame: Frame) -> Value:
     return frozenset(token for token in found if token.__class__ is not Text)
 
 
-def iterate_instance(token: Holder, frame: Frame) -> Value:
-    """What looping over an instance gives: what its ``__iter__`` or ``__next__`` answers, or its content."""
-    if not isinstance(token, Instance):
-        return token.fields.get(CONTENT, EMPTY)
-    found: Value = EMPTY
-    me = frozenset((token,))
-    for name in ("__next__", "__iter__", "__getitem__"):
-        method = token.info.find(name)
-        if method is not None:
-            answer = calls.call_function(method[0], calls.Arguments([me]), token.info.node, frame)
-            found |= frozenset(part for part in answer if part is not token)
-            if name == "__iter__":
-                found = binding.iterate(found, frame)
-            if found:
-                break
-    return found
-
-
 _KINDS: dict[type[ast.expr], Callable[..., Value]] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -270,5 +284,3 @@ _KINDS: dict[type[ast.expr], Callable[..., Value]] = {
     ast.NamedExpr: _walrus,
     ast.Slice: _slice,
 }
-
-__all__ = ["ModelToken", "evaluate", "iterate_instance", "name_value"]

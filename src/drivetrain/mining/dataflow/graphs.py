@@ -11,7 +11,7 @@ from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.values import CONTENT, Holder, ModelToken, Value
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 
 def call(kind: str, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow import calls, names, outside
+from drivetrain.mining.dataflow import names
+from drivetrain.mining.dataflow.arguments import Arguments
+from drivetrain.mining.dataflow.callbacks import callbacks
 from drivetrain.mining.dataflow.contents import members, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.repository import Function
@@ -15,7 +17,7 @@ from drivetrain.mining.findings import FILE, QUEUE, REGISTRY, TABLE
 from drivetrain.mining.knowledge import handover
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 # Functions that are handed over to be run elsewhere: ``task.delay(x)``, ``actor.method.remote(x)``.
 STARTED_ELSEWHERE = frozenset({"delay", "apply_async", "remote", "s", "si", "send_with_options", "enqueue"})
@@ -35,7 +37,7 @@ def outside_call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -
         return frozenset((holder,))
     if name in known["subscribers"]:
         heard = _read(_keys(texts, QUEUE), frame)
-        return heard | (outside.callbacks(arguments, heard, node, frame) if heard else EMPTY)
+        return heard | (callbacks(arguments, heard, node, frame) if heard else EMPTY)
     given = members(frozenset().union(*(outputs(value) for value in arguments.everything())))
     if given:
         _write(name, given, texts, frame)
@@ -46,7 +48,7 @@ def outside_call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -
 def library_object(holder: Holder, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     """A method of a library's object that may write or read under a name: one it is given, or was made with."""
     own = frozenset(token for token in holder.fields.get(CONTENT, EMPTY) if token.__class__ is Text)
-    given = calls.Arguments([*arguments.positional, own], arguments.keywords, arguments.spread)
+    given = Arguments([*arguments.positional, own], arguments.keywords, arguments.spread)
     return outside_call(name, given, node, frame)
 
 
@@ -84,7 +86,14 @@ def left_behind(texts: Iterable[Text], result: Iterable[Output], frame: Frame) -
     _store([key for key in _keys(texts, FILE) if key not in stores], result, frame)
 
 
-def decorated(function: Function, decorator: ast.expr, frame: Frame) -> None:
+def decorated(function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Value:
+    """A decorated function: it stays what it is, and answers what its decorators hand over to it."""
+    for decorator in node.decorator_list:
+        _subscribed(function, decorator, frame)
+    return frozenset((function,))
+
+
+def _subscribed(function: Function, decorator: ast.expr, frame: Frame) -> None:
     """A function that its decorator subscribes to a name hears what is sent under it."""
     if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
         return
@@ -93,7 +102,7 @@ def decorated(function: Function, decorator: ast.expr, frame: Frame) -> None:
     given = [one.value for one in decorator.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     heard = _read([(QUEUE, key) for text in given if (key := names.key_name(text))], frame)
     if heard:
-        calls.call_function(function, calls.Arguments([heard]), function.node, frame)
+        frame.call(function, Arguments([heard]), function.node)
 
 
 def field_written(keys: Iterable[object], value: Value, frame: Frame) -> None:
@@ -115,7 +124,7 @@ def sent_away(arguments: Arguments, frame: Frame) -> Arguments:
     """The arguments of a function that runs elsewhere, as they arrive there."""
     there = [_through(value, QUEUE, "task", frame) for value in arguments.positional]
     keywords = {key: _through(value, QUEUE, "task", frame) for key, value in arguments.keywords.items()}
-    return calls.Arguments(there, keywords, arguments.spread)
+    return Arguments(there, keywords, arguments.spread)
 
 
 def queued(holder: Holder, value: Value, node: ast.AST, frame: Frame) -> Value:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from drivetrain.mining.dataflow import statements
 from drivetrain.mining.dataflow.machine import Frame, Machine
 from drivetrain.mining.dataflow.repository import Module, ModuleToken
 from drivetrain.mining.dataflow.values import EMPTY, Value
@@ -17,7 +16,7 @@ def run_module(module: Module, machine: Machine) -> None:
     module.state = machine.round
     frame = Frame(machine, module, module.fields)
     entry, machine.entry = machine.entry, module.source.path
-    statements.run_block(_hoisted(module.source.tree), frame)
+    frame.run(_hoisted(module.source.tree))
     machine.entry = entry
 
 

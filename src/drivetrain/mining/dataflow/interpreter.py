@@ -6,7 +6,8 @@ import ast
 import sys
 from collections.abc import Iterable
 
-from drivetrain.mining.dataflow import calls, classes, imports
+from drivetrain.mining.dataflow import calls, classes, expressions, imports, statements
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.machine import Frame, Machine
 from drivetrain.mining.dataflow.program import Program
 from drivetrain.mining.dataflow.repository import Function, Module
@@ -17,10 +18,18 @@ from drivetrain.mining.limit import OutOfTime, stopped_at
 MOST_ROUNDS = 3
 
 
+class Rules:
+    """What the rules ask of each other, answered by the rooms that know it."""
+
+    evaluate = staticmethod(expressions.evaluate)
+    call = staticmethod(calls.call)
+    run = staticmethod(statements.run_block)
+
+
 def analyse(sources: Iterable[Source], seconds: float = 60.0) -> tuple[Machine, bool]:
     """The machine after it has seen everything, and whether it got through in time."""
     program = Program(sources)
-    machine = Machine(program, seconds)
+    machine = Machine(program, Rules(), seconds)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 12_000))
     try:
@@ -67,7 +76,7 @@ def _uncalled(machine: Machine) -> None:
         if not mine:
             machine.entry = _path(info.module)
             try:
-                classes.instantiate(info, calls.Arguments([]), info.node, frame)
+                classes.instantiate(info, Arguments([]), info.node, frame)
             except RecursionError:
                 continue
             mine = classes.instances_of(info, frame)
@@ -86,7 +95,7 @@ def _call(function: Function, given: list[Value], machine: Machine) -> None:
     frame = Frame(machine, function.module, {})
     machine.entry = _path(function.module)
     try:
-        calls.call_function(function, calls.Arguments(given), function.node, frame)
+        calls.call_function(function, Arguments(given), function.node, frame)
     except RecursionError:
         return
 

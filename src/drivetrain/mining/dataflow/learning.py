@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow import calls, handover
+from drivetrain.mining.dataflow import handover
+from drivetrain.mining.dataflow.arguments import Arguments
 from drivetrain.mining.dataflow.contents import members, models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.repository import Function
@@ -13,7 +14,7 @@ from drivetrain.mining.dataflow.values import CONTENT, EMPTY, Bound, Holder, Mod
 from drivetrain.mining.findings import SUPERVISES, TRAINS_ON
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 STEPS = frozenset({"step", "apply_gradients", "minimize", "update", "apply"})
 TRAINER_STARTS = frozenset({"train", "fit", "fit_one_cycle", "fine_tune", "run", "train_step", "fit_generator"})
@@ -48,7 +49,7 @@ def compiled(model: ModelToken, arguments: Arguments, node: ast.AST, frame: Fram
     before = set(facts.meetings)
     for token in arguments.keywords.get("loss", EMPTY):
         if token.__class__ in (Function, Bound):
-            answer = calls.call_token(token, calls.Arguments([EMPTY, output]), node, frame)
+            answer = frame.call(token, Arguments([EMPTY, output]), node)
             for other in members(outputs(answer)):
                 facts.edge(other, model, SUPERVISES, frame.place(node))
     for place in facts.meetings.keys() - before:  # a loss compares; it joins nothing

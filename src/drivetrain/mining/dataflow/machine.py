@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import ast
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from drivetrain.mining.dataflow.constants import constants
 from drivetrain.mining.dataflow.facts import Facts
-from drivetrain.mining.dataflow.repository import Function, Instance, Lazy, ModuleToken
+from drivetrain.mining.dataflow.interned import Interned
+from drivetrain.mining.dataflow.repository import Function, Instance
 from drivetrain.mining.dataflow.values import (
     EMPTY,
-    Bound,
     Holder,
-    Library,
-    MethodOf,
-    Mixed,
     ModelToken,
-    Output,
-    Text,
     Token,
     Value,
-    number_anew,
 )
-from drivetrain.mining.findings import MEMORY, Place
+from drivetrain.mining.findings import Place
 from drivetrain.mining.limit import OutOfTime
 
 if TYPE_CHECKING:
+    from drivetrain.mining.dataflow.arguments import Arguments
     from drivetrain.mining.dataflow.program import Program
     from drivetrain.mining.dataflow.repository import ClassInfo, Module
 
@@ -45,6 +41,20 @@ class Summary:
     invoked: frozenset[ModelToken] = frozenset()
     round: int = -1
     running: bool = False
+
+
+@runtime_checkable
+class Rules(Protocol):
+    """What every rule may ask again of the parts of a node, whichever room the answer comes from."""
+
+    def evaluate(self, node: ast.expr, frame: Frame) -> Value:
+        """The value of an expression."""
+
+    def call(self, callee: Value, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+        """What calling everything the callee may be gives."""
+
+    def run(self, statements: Sequence[ast.stmt], frame: Frame) -> bool:
+        """Walk statements in order; whether the block always leaves."""
 
 
 @dataclass(eq=False)
@@ -72,18 +82,40 @@ class Frame:
     again: bool = False  # the second pass through a loop
     flags: dict[str, bool] = field(default_factory=dict)  # variables that are only ever True or False
 
+    def evaluate(self, node: ast.expr) -> Value:
+        """The value of an expression here."""
+        return self.machine.rules.evaluate(node, self)
+
+    def call(self, callee: Token, arguments: Arguments, node: ast.AST) -> Value:
+        """What calling a token here gives."""
+        return self.machine.rules.call(frozenset((callee,)), arguments, node, self)
+
+    def call_any(self, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
+        """What calling everything that a value may be gives here."""
+        return self.machine.rules.call(callee, arguments, node, self)
+
+    def run(self, statements: Sequence[ast.stmt]) -> bool:
+        """Walk statements in order here; whether they always leave."""
+        return self.machine.rules.run(statements, self)
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Function:
+        """The function made here, one for each set of variables around it."""
+        inner = self.names is not self.module.fields
+        return self.machine.function(node, self, (self.names, *self.closure) if inner else ())
+
     def place(self, node: ast.AST) -> Place:
         source = self.module.source
         line = getattr(node, "lineno", 1)
         return source.place(line) if source is not None else Place("/".join(self.module.parts), line)
 
 
-class Machine:
+class Machine(Interned):
     """Everything that lives as long as the analysis of one repository."""
 
-    def __init__(self, program: Program, seconds: float) -> None:
-        number_anew()
+    def __init__(self, program: Program, rules: Rules, seconds: float) -> None:
+        super().__init__()
         self.program = program
+        self.rules = rules
         self.facts = Facts()
         self.round = 0
         self.changed = False
@@ -103,8 +135,6 @@ class Machine:
         self.sessions: dict[object, dict[ModelToken, None]] = {}
         self._flags: dict[ast.AST, dict[str, bool]] = {}
         self._holders: dict[tuple[object, ...], Holder] = {}
-        self._outputs: dict[tuple[object, ...], Output] = {}
-        self._names: dict[tuple[type, object], Token] = {}
         self._models: dict[tuple[object, ...], ModelToken] = {}
 
     def tick(self) -> None:
@@ -119,54 +149,6 @@ class Machine:
         if found is None:
             found = self._flags[node] = constants(node)
         return found
-
-    # Tokens, each made once.
-
-    def text(self, text: str) -> Token:
-        key = (Text, text)
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = Text(text)
-        return found
-
-    def library(self, name: str) -> Token:
-        key = (Library, name)
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = Library(name)
-        return found
-
-    def module(self, module: Module) -> Token:
-        key = (ModuleToken, module)
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = ModuleToken(module)
-        return found
-
-    def method(self, receiver: Token, name: str) -> Token:
-        key = (MethodOf, (receiver, name))
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = MethodOf(receiver, name)
-        return found
-
-    def named(self, kind: type[Token], key: object) -> Any:
-        """The one token of a kind for a key: a class, a module's name, the weights of a model."""
-        found = self._names.get((kind, key))
-        if found is None:
-            found = self._names[(kind, key)] = kind(key)  # type: ignore[call-arg]
-        return found
-
-    def lazy(self, module: Module, name: str) -> Token:
-        found: Token = self.named(Lazy, (module, name))
-        return found
-
-    def mixed(self, parts: frozenset[Output], place: Place) -> Mixed:
-        key = (Mixed, (parts, place))
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = Mixed(parts, place)
-        return found  # type: ignore[return-value]
 
     def function(
         self,
@@ -185,24 +167,6 @@ class Machine:
         elif closure:
             found.closure = closure  # type: ignore[attr-defined]
         return found  # type: ignore[return-value]
-
-    def bound(
-        self, function: Token, arguments: tuple[Value, ...], keywords: tuple[tuple[str, Value], ...] = ()
-    ) -> Token:
-        key = (Bound, (function, arguments, keywords))
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = Bound(function, arguments, keywords)
-        return found
-
-    def output(
-        self, model: ModelToken, place: Place, medium: str = MEMORY, via: str = "", again: bool = False
-    ) -> Output:
-        key = (model, medium, via, again)
-        found = self._outputs.get(key)
-        if found is None:
-            found = self._outputs[key] = Output(model, place, medium, via, again)
-        return found
 
     def model(self, place: Place, maker: str, node: ast.AST, frame: Frame) -> ModelToken:
         """The model made here in this context, the same one whenever the line is analysed again."""

@@ -7,29 +7,26 @@ import re
 from typing import TYPE_CHECKING
 
 from drivetrain.mining import knowledge
-from drivetrain.mining.dataflow import binding, calls, classes, commands, expressions, graphs, handover, learning, using
+from drivetrain.mining.dataflow import binding, classes, commands, graphs, handover, learning, using
+from drivetrain.mining.dataflow.callbacks import callbacks
 from drivetrain.mining.dataflow.contents import models, outputs, reach
 from drivetrain.mining.dataflow.machine import Frame
 from drivetrain.mining.dataflow.merging import combine, is_reporting
 from drivetrain.mining.dataflow.repository import ClassToken, Function
 from drivetrain.mining.dataflow.values import (
     CONTENT,
-    ELEMENT,
     EMPTY,
     Bound,
-    Holder,
-    MethodOf,
     ModelToken,
     Output,
     Text,
-    Token,
     Value,
     Weights,
 )
 from drivetrain.mining.findings import MEMORY
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 
 def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
@@ -155,7 +152,7 @@ def unknown(name: str, arguments: Arguments, node: ast.AST, frame: Frame, full: 
 def filled(method: ast.Attribute, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     """Weights are loaded into a thing of unknown making: it is a model, unless somebody else hands it in."""
     owner = method.value
-    known = not _made_here(owner, frame) or expressions.evaluate(owner, frame)
+    known = not _made_here(owner, frame) or frame.evaluate(owner)
     if known or _NO_MODEL.search(ast.unparse(owner)):
         return unknown(method.attr, arguments, node, frame)
     given = models(frozenset().union(*arguments.everything()), 2)
@@ -195,12 +192,6 @@ def foreign(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Val
     return found
 
 
-def passed(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
-    """A method of something that may or may not be a model: what it is given goes through."""
-    plain = [frozenset(t for t in value if t.__class__ is not ModelToken) for value in arguments.everything()]
-    return combine(frame, plain, node, name, reporting=True)
-
-
 def _kept(values: list[Value]) -> Value:
     return frozenset(
         token for value in values for token in value if token.__class__ in (Weights, Function, Bound, Text)
@@ -236,49 +227,3 @@ def class_method(receiver: ClassToken, name: str, arguments: Arguments, node: as
                 token.loaded = True  # type: ignore[attr-defined]
         return made
     return EMPTY
-
-
-def callbacks(arguments: Arguments, given: Value, node: ast.AST, frame: Frame) -> Value:
-    """Functions handed to unknown code are called by it, with what else it was given."""
-    values = arguments.everything()
-    rest = [value for value in values if not _callable(value)]
-    if len(rest) == len(values):
-        return EMPTY
-    found: Value = EMPTY
-    for key, value in [*enumerate(arguments.positional), *arguments.keywords.items()]:
-        if not _callable(value):
-            continue
-        spread = arguments.keywords.get("args", EMPTY)
-        for token in value:
-            if _may_be_called(token):
-                if spread:
-                    packed = [part for held in spread if isinstance(held, Holder) for part in held.fields.values()]
-                    handed = calls.Arguments(packed)
-                elif key == 0 and len(arguments.positional) > 1:
-                    handed = calls.Arguments([_opened(part) for part in arguments.positional[1:]])
-                else:
-                    handed = calls.Arguments([], spread=given | frozenset().union(*rest) if given else EMPTY)
-                found |= calls.call_token(token, handed, node, frame)
-    return found
-
-
-def _callable(value: Value) -> bool:
-    return any(map(_may_be_called, value))
-
-
-def _may_be_called(token: Token) -> bool:
-    """Whether unknown code that is handed this may call it: a function, or a method of a model."""
-    kind = token.__class__
-    return kind is Function or kind is Bound or (kind is MethodOf and token.receiver.__class__ is ModelToken)  # type: ignore[attr-defined]
-
-
-def _opened(value: Value) -> Value:
-    """What is handed to a mapped function: an element of a container, or the thing itself."""
-    found = set(value)
-    for token in value:
-        if isinstance(token, Holder) and token.kind == "list":
-            found |= token.fields.get(ELEMENT, EMPTY)
-            for key, part in token.fields.items():
-                if isinstance(key, int):
-                    found |= part
-    return frozenset(found)

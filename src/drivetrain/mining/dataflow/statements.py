@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from drivetrain.mining.dataflow import calls, classes, imports
+from drivetrain.mining.dataflow import calls, classes, handover, imports
 from drivetrain.mining.dataflow.binding import assign, iterate
 from drivetrain.mining.dataflow.branching import Names, join, loop
 from drivetrain.mining.dataflow.contents import outputs
 from drivetrain.mining.dataflow.expressions import evaluate
 from drivetrain.mining.dataflow.machine import Frame
-from drivetrain.mining.dataflow.repository import ClassToken, Function
+from drivetrain.mining.dataflow.merging import combine
+from drivetrain.mining.dataflow.repository import ClassToken
 from drivetrain.mining.dataflow.values import EMPTY, Mixed, Output
 from drivetrain.mining.trees import walk
 
@@ -37,7 +38,16 @@ def run_block(statements: Sequence[ast.stmt], frame: Frame) -> bool:
 
 def _expression(node: ast.Expr, frame: Frame) -> bool:
     evaluate(node.value, frame)
-    return calls.never_returns(node.value)
+    return _never_returns(node.value)
+
+
+def _never_returns(node: ast.expr) -> bool:
+    """Whether an expression ends the program."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+    owner = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+    return (owner, name) in (("sys", "exit"), ("os", "_exit"), ("", "exit"), ("", "quit"))
 
 
 def _assign(node: ast.Assign, frame: Frame) -> bool:
@@ -60,7 +70,7 @@ def _augmented(node: ast.AugAssign, frame: Frame) -> bool:
         else evaluate(node.target.value, frame)
     )
     new = evaluate(node.value, frame)
-    value = calls.combine(frame, [old, new], node, "+=", reporting=isinstance(node.op, ast.Add) and not old)
+    value = combine(frame, [old, new], node, "+=", reporting=isinstance(node.op, ast.Add) and not old)
     assign(node.target, value | frozenset(token for token in old | new if not isinstance(token, Output | Mixed)), frame)
     return False
 
@@ -192,17 +202,11 @@ def _try(node: ast.Try | ast.TryStar, frame: Frame) -> bool:
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> bool:
-    token = function_token(node, frame)
+    token = frame.function(node)
     frame.names[node.name] = frozenset((token,))
     if node.decorator_list:
-        frame.names[node.name] = calls.decorate(token, node, frame)
+        frame.names[node.name] = handover.decorated(token, node, frame)
     return False
-
-
-def function_token(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, frame: Frame) -> Function:
-    """The function made here, one for each set of variables around it."""
-    inner = frame.names is not frame.module.fields
-    return frame.machine.function(node, frame, (frame.names, *frame.closure) if inner else ())
 
 
 def _class(node: ast.ClassDef, frame: Frame) -> bool:

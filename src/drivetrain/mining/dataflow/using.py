@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from drivetrain.mining.dataflow import handover, learning, outside
+from drivetrain.mining.dataflow import handover, learning
 from drivetrain.mining.dataflow.contents import models, outputs
 from drivetrain.mining.dataflow.machine import Frame
+from drivetrain.mining.dataflow.merging import combine
 from drivetrain.mining.dataflow.values import EMPTY, ModelToken, Value, Weights
 from drivetrain.mining.findings import FEEDS
 from drivetrain.mining.knowledge import words
 
 if TYPE_CHECKING:
-    from drivetrain.mining.dataflow.calls import Arguments
+    from drivetrain.mining.dataflow.arguments import Arguments
 
 _LOADING = frozenset({"load_state_dict", "load_weights", "load_model", "restore", "load_checkpoint", "init_weights"})
 SURE = 0.5  # what is surer is a model; what is less sure becomes one by being run
@@ -26,7 +27,7 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
     me: Value = frozenset((model,))
     if model.certain < SURE and model.part_of is None:
         if name and name not in known.running:
-            return me if name in known.same else outside.passed(name, arguments, node, frame)
+            return me if name in known.same else _passed(name, arguments, node, frame)
         model.certain = SURE  # only a model is called like this
     if name in known.fits and (name not in known.same or _teaches(arguments, node)):
         return learning.fit(model, name, arguments, node, frame) | me
@@ -54,6 +55,12 @@ def run(model: ModelToken, name: str, arguments: Arguments, node: ast.AST, frame
                 result = invoke(other, [result], node, frame) if other is not model else result
     handover.written_by(name, arguments, result, frame)
     return result
+
+
+def _passed(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
+    """A method of something that may or may not be a model: what it is given goes through."""
+    plain = [frozenset(t for t in value if t.__class__ is not ModelToken) for value in arguments.everything()]
+    return combine(frame, plain, node, name, reporting=True)
 
 
 def _teaches(arguments: Arguments, node: ast.AST) -> bool:
@@ -105,4 +112,4 @@ def controlled(model: ModelToken, node: ast.AST, frame: Frame) -> None:
         frame.machine.facts.control(frame.control, model, frame.place(node), sure=True)
 
 
-__all__ = ["controlled", "invoke", "outside", "run", "take_part"]
+__all__ = ["controlled", "invoke", "run", "take_part"]
