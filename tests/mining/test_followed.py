@@ -57,6 +57,46 @@ def test_what_is_named_for_an_optimiser_is_no_model(owner: str) -> None:
     assert wired(main=code).models == ()
 
 
+@pytest.mark.parametrize(
+    ("imported", "core", "loaded"),
+    [
+        ("from openvino.runtime import Core", "Core()", "core.compile_model(path)"),
+        ("import openvino as ov", "ov.Core()", "core.compile_model(core.read_model(path), 'CPU')"),
+        ("from openvino.inference_engine import IECore", "IECore()", "core.load_network(network=path, num_requests=2)"),
+        ("from openvino.inference_engine import IEPlugin", "IEPlugin(device='CPU')", "core.load(network=path)"),
+    ],
+)
+def test_a_method_of_a_librarys_object_that_loads_a_network_makes_a_model(
+    imported: str, core: str, loaded: str
+) -> None:
+    code = f"""
+        {imported}
+        def opened(path):
+            core = {core}
+            return {loaded}
+        face = opened("face.xml")
+        age = opened("age.xml")
+        age(crop(face(picture)))
+    """
+    found = wired(main=code)
+    assert [model.library for model in found.models] == ["onnxruntime", "onnxruntime"]
+    assert len(edges(found)) == 1
+
+
+def test_a_request_to_a_network_answers_what_the_network_puts_out() -> None:
+    code = """
+        from openvino.inference_engine import IECore
+        core = IECore()
+        face = core.load_network("face.xml")
+        age = core.load_network("age.xml")
+        face.start_async(request_id=0, inputs={"data": picture})
+        if face.requests[0].wait(-1) == 0:
+            boxes = face.requests[0].outputs["boxes"]
+        age.start_async(request_id=0, inputs={"data": crop(picture, boxes)})
+    """
+    assert len(edges(wired(main=code))) == 1
+
+
 def test_a_parameter_is_no_model_because_weights_are_loaded_into_it() -> None:
     code = "import torch\ndef restore(net, path):\n    net.load_state_dict(torch.load(path))\n"
     assert wired(main=code).models == ()

@@ -126,6 +126,8 @@ def _library_object(holder: Holder, name: str, arguments: Arguments, node: ast.A
     values = arguments.everything()
     if holder.kind.rsplit(".", 1)[-1] in _FOREIGN:
         return outside.foreign(name, arguments, node, frame)
+    if (made := outside.made_by(holder, name, arguments, node, frame)) is not None:
+        return made
     handed = handover.library_object(holder, name, arguments, node, frame)
     if name in _ADDING and not handed and _COLLECTION.search(holder.kind):
         for value in values:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from itertools import combinations
 
 from drivetrain.mining.dataflow.contents import groups, members
 from drivetrain.mining.dataflow.machine import Frame
@@ -46,17 +45,13 @@ def _models(tokens: frozenset[Token]) -> set[ModelToken]:
 
 
 def _new(parts: list[frozenset[Token]]) -> bool:
-    """Whether two models come together here that have not met in any single part, and are not alternatives in one."""
-    known: set[frozenset[ModelToken]] = set()
-    owners = [_models(part) for part in parts]
-    for owned in owners:
-        known.update(frozenset(pair) for pair in combinations(owned, 2))
-    for one, other in combinations(owners, 2):
-        for left in one:
-            for right in other:
-                if left is not right and frozenset((left, right)) not in known:
-                    return True
-    return False
+    """Whether two models come together here that are not alternatives in one part."""
+    beside: dict[ModelToken, set[ModelToken]] = {}
+    for part in parts:
+        owned = _models(part)
+        for model in owned:
+            beside.setdefault(model, set()).update(owned)
+    return any(len(known) < len(beside) for known in beside.values())
 
 
 def is_reporting(what: str) -> bool:

@@ -62,6 +62,15 @@ def call(name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value:
     return unknown(name.rsplit(".", 1)[-1], arguments, node, frame, name)
 
 
+def made_by(holder: Holder, name: str, arguments: Arguments, node: ast.AST, frame: Frame) -> Value | None:
+    """The model that a method of a library's object loads, ``core.compile_model(path)``; None if it loads none."""
+    whole = f"{holder.kind}.{name}"
+    role = knowledge.role(whole)
+    if role is None or role.kind not in (knowledge.LOADS, knowledge.BUILDS):
+        return None
+    return _make(whole, role, arguments, node, frame, certain=1.0)
+
+
 def _given(arguments: Arguments) -> list[ModelToken]:
     values = arguments.everything()
     found = models(frozenset().union(*values), 3) if values else []
