@@ -92,6 +92,15 @@ def test_two_versions_are_compared_edge_by_edge(run: Run, store: Store) -> None:
     assert answer["measures"][0]["verdict"] == "better"
 
 
+def test_measures_that_say_nothing_of_each_other_are_told(run: Run, store: Store) -> None:
+    pinned = dict(store.systems.get("car", 2).pins)
+    store.evaluations.record("car", pinned, [Evaluation("loss", 0.1, edge="boxes")], glue="h")
+    store.evaluations.record("car", pinned, [Evaluation("mean squared error", 0.2, edge="boxes")], glue="i")
+    told = " ".join(run("runs compare car:3 car:4").stdout.split())
+    assert "boxes: loss before, mean squared error after, which say nothing of each other" in told
+    assert "say nothing" not in run("runs compare car:1 car:2").stdout
+
+
 def test_lineage_goes_up_and_down_and_says_what_is_stale(run: Run) -> None:
     run(FIT)
     assert "run " in run("runs lineage listener:2").stdout

@@ -70,6 +70,17 @@ class VersionDifference(Report):
     code: tuple[str, ...]
     measures: tuple[MeasureDifference, ...]
 
+    @property
+    def incomparable(self) -> dict[str, tuple[str, str]]:
+        """Edges on which both were measured, but never by the same metric: what measured them before, and after."""
+        sides: dict[str, tuple[list[str], list[str]]] = {}
+        for each in self.measures:
+            before, after = sides.setdefault(each.edge, ([], []))
+            before += [each.metric] * (each.before is not None)
+            after += [each.metric] * (each.after is not None)
+        apart = {edge: side for edge, side in sides.items() if all(side) and set(side[0]).isdisjoint(side[1])}
+        return {edge: (", ".join(before), ", ".join(after)) for edge, (before, after) in apart.items()}
+
     def __rich__(self) -> RenderableType:
         models = Table(title=f"{self.before} against {self.after}", title_justify="left")
         for column in ("slot", str(self.before), str(self.after), ""):
@@ -92,8 +103,12 @@ class VersionDifference(Report):
                 change,
                 each.verdict,
             )
+        hints = [
+            f"{edge or '(system)'}: {then} before, {now} after, which say nothing of each other: fit both with a metric"
+            for edge, (then, now) in self.incomparable.items()
+        ]
         code = f"code that differs: {', '.join(self.code)}" if self.code else "the code between the models is the same"
-        return Group(models, code, measures if self.measures else "nothing was measured on either of them")
+        return Group(models, code, measures if self.measures else "nothing was measured on either of them", *hints)
 
 
 def difference(

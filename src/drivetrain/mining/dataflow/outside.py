@@ -17,6 +17,7 @@ from drivetrain.mining.dataflow.values import (
     CONTENT,
     EMPTY,
     Bound,
+    Holder,
     ModelToken,
     Output,
     Text,
