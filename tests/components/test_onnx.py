@@ -223,3 +223,11 @@ def test_operators_newer_than_the_converter_knows_learn_all_the_same(opset: int)
 def test_operators_that_do_not_convert_are_named() -> None:
     with pytest.raises(ComponentError, match=r"onnx2torch converts no Det \(ai.onnx 17\)\. Use it as it is"):
         trainable(models.inconvertible())
+
+
+def test_missing_numbers_in_a_first_batch_do_not_accuse_the_conversion() -> None:
+    lidar = component("lidar", trainable(models.dense()), "scan -> hits").eval()
+    assert lidar(torch.full((2, 3), float("nan"))).isnan().all()
+    assert not lidar.module._compared  # the first batch of finite numbers is compared
+    lidar(X)
+    assert lidar.module._compared

@@ -28,7 +28,7 @@ CLOSE = 1e-4
 class TrainableOnnx(nn.Module):
     """An ONNX model as a torch module; its weights are those of the file, and go back into one.
 
-    Its first call is compared with ONNX Runtime's answer, where that is installed.
+    Its first call on finite numbers is compared with ONNX Runtime's answer, where that is installed.
 
     Attributes:
         source: the path or the ``ModelProto`` that it came from.
@@ -57,7 +57,7 @@ class TrainableOnnx(nn.Module):
     def forward(self, *values: Any) -> Any:
         """Run the converted model."""
         own = [slot.fitted(v, self.description.name) for slot, v in zip(self.description.inputs, values, strict=True)]
-        if not self._compared:
+        if not self._compared and all(bool(value.isfinite().all()) for value in own):  # NaN equals nothing
             self._compared = True
             self._compare(own)
         answers = in_pieces(self._run, own, self.description)
