@@ -13,7 +13,7 @@ import torch
 
 from drivetrain import component, fit, system
 from drivetrain.components.conformance import examine
-from drivetrain.errors import ComponentError
+from drivetrain.errors import ComponentError, SignatureError
 from drivetrain.training import (
     AlternatingEndLoss,
     FederatedMerge,
@@ -221,6 +221,17 @@ def chains_of_a_keras_trunk_learn_in_processes_as_in_one() -> None:
         found.append([*model.get_weights(), *(weight.detach().numpy() for weight in left.parameters())])
     for here, there in zip(*found, strict=True):
         np.testing.assert_array_equal(here, there)
+
+
+def inputs_that_a_model_does_not_take_are_refused_at_declaration() -> None:
+    one = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(SignatureError, match=r"'lidar' is declared as 'scan, image -> hits'.*has 1 input"):
+        component("lidar", one, "scan, image -> hits")
+    given = [keras.Input((3,)), keras.Input((3,))]
+    two = keras.Model(given, keras.layers.Add()(given))
+    with pytest.raises(SignatureError, match=r"hands it 1 value.*has 2 input"):
+        component("lidar", two, "scan -> hits")
+    component("lidar", two, "scan, image -> hits")
 
 
 def unbuilt_models_are_refused_by_name() -> None:

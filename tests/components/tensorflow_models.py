@@ -14,6 +14,7 @@ from drivetrain import component
 from drivetrain.components.conformance import examine
 from drivetrain.components.generators import frameworks_drawing_from
 from drivetrain.components.tensorflow import to_tensorflow, to_torch
+from drivetrain.errors import SignatureError
 from drivetrain.experiments.versions.fingerprint import component_fingerprint
 
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
@@ -78,6 +79,8 @@ if __name__ == "__main__":
     assert torch.equal(to_torch(to_tensorflow(moved)), moved)
     assert to_torch(to_tensorflow(moved)).data_ptr() % 64 == 0
 
+    with pytest.raises(SignatureError, match=r"'lidar' is declared as 'scan, image -> hits'"):
+        component("lidar", Dense(), "scan, image -> hits")
     called = component("lidar", Dense(), "scan -> hits")
     before = component_fingerprint(called)
     with torch.no_grad():

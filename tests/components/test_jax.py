@@ -15,7 +15,8 @@ import jax.numpy as jnp  # noqa: E402
 from drivetrain import component, fit, system  # noqa: E402
 from drivetrain.components.conformance import examine  # noqa: E402
 from drivetrain.components.jax import JaxModel, to_jax, to_torch  # noqa: E402
-from drivetrain.errors import ComponentError  # noqa: E402
+from drivetrain.components.packing import LARGE  # noqa: E402
+from drivetrain.errors import ComponentError, SignatureError  # noqa: E402
 from drivetrain.training import AlternatingEndLoss, FederatedMerge, Individual, PartialEndLoss, SimultaneousEndLoss  # noqa: E402
 
 X = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
@@ -234,3 +235,38 @@ def test_what_is_written_without_a_trace_reaches_the_users_weights_whatever_was_
     found.append(float(part(x)[0, 0].detach()))
     found.append(answer_after(2.0, traced=False))
     assert found == [6.0, 15.0, 6.0, 21.0, 6.0]
+
+
+def test_inputs_that_the_function_does_not_take_are_refused_at_declaration() -> None:
+    model = JaxModel(lambda weights, x, training: x @ weights["w"], {"w": jnp.ones((3, 2))})
+    with pytest.raises(SignatureError, match=r"'lidar' is declared as 'scan, image -> hits'.*hands it 2 value"):
+        component("lidar", model, "scan, image -> hits")
+    assert component("lidar", model, "scan -> hits")(torch.ones(4, 3)).shape == (4, 2)
+
+
+def test_small_and_large_weights_of_several_types_cross_together_and_come_back_in_their_places() -> None:
+    weights = {
+        "large": jnp.ones((2, LARGE)),
+        "half": jnp.ones(3, jnp.bfloat16),
+        "w": jnp.ones((3, 2)),
+        "b": jnp.ones(2),
+    }
+
+    def function(weights: Any, x: Any) -> Any:
+        rest = weights["large"].sum() + weights["half"].astype(jnp.float32) @ jnp.arange(3.0)
+        return x @ weights["w"] * weights["b"] + rest
+
+    lidar = component("lidar", JaxModel(function, weights), "scan -> hits")
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    lidar(x).sum().backward()
+    parameters = {name.rpartition(".")[2].rstrip("_"): weight for name, weight in lidar.named_parameters()}
+    found = {name: weight.grad for name, weight in parameters.items()}  # `half` is a word of torch's modules
+    torch.testing.assert_close(found["large"], torch.full((2, LARGE), 8.0))
+    torch.testing.assert_close(found["half"], torch.tensor([0.0, 8.0, 16.0], dtype=torch.bfloat16))
+    torch.testing.assert_close(found["w"], x.sum(0)[:, None].expand(3, 2))
+    with torch.no_grad():
+        for place, weight in enumerate(parameters.values()):
+            weight.add_(place + 1)
+    held = lidar.thing.weights
+    for name, weight in parameters.items():
+        torch.testing.assert_close(torch.from_dlpack(held[name]), weight.detach())

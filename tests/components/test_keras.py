@@ -19,6 +19,7 @@ QUESTIONS = [
     "the_users_model_holds_what_was_learned",
     "every_pattern_sits_its_exam_with_a_keras_model",
     "chains_of_a_keras_trunk_learn_in_processes_as_in_one",
+    "inputs_that_a_model_does_not_take_are_refused_at_declaration",
     "unbuilt_models_are_refused_by_name",
 ]
 

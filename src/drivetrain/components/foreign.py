@@ -7,7 +7,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import torch
@@ -16,6 +16,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from drivetrain.components.torch import TorchComponent
 from drivetrain.errors import ComponentError, listed
+from drivetrain.graph.signature import Signature
 
 Gradients = tuple[Sequence[Tensor | None], Sequence[Tensor | None]]
 PullBack = Callable[[Any], Gradients]
@@ -64,6 +65,9 @@ class AbstractForeignModel(ABC):
     @abstractmethod
     def thing(self) -> Any:
         """The user's own object."""
+
+    def check_signature(self, component: str, signature: Signature) -> None:  # noqa: B027 (nothing known, all fits)
+        """Refuse a signature whose inputs the model cannot take; an adapter that knows what it takes overrides it."""
 
     @abstractmethod
     def weights(self) -> dict[str, Tensor]:
@@ -117,6 +121,10 @@ class ForeignModule(nn.Module):
         self._object_leads = False
         BRIDGES[id(model.thing)] = self
         self.register_state_dict_pre_hook(_read_statistics)  # type: ignore[no-untyped-call]
+
+    def check_signature(self, component: str, signature: Signature) -> None:
+        """Refuse a signature that the user's object cannot take."""
+        self.model.check_signature(component, signature)
 
     def forward(self, *values: Any, **constants: Any) -> Any:
         """Run the user's object on its framework's own arrays."""
@@ -212,9 +220,11 @@ def hand_back(system: nn.Module) -> None:
             write()
 
 
+@cache
 def key_of(name: str) -> str:
-    """A weight's name in a state_dict, where a dot means something else."""
-    return name.replace(".", "_")
+    """A weight's name in a state_dict, where a dot means something else, and some words (``half``) are torch's own."""
+    key = name.replace(".", "_")
+    return f"{key}_" if hasattr(nn.ParameterDict(), key) else key
 
 
 class _Crossing:

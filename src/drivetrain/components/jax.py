@@ -15,7 +15,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from drivetrain.components.foreign import AbstractForeignModel, Call, Gradients, PullBack
+from drivetrain.components.packing import packed, parcels, spans, unpacked
 from drivetrain.errors import ComponentError, listed
+from drivetrain.graph.component import check_arity
+from drivetrain.graph.signature import Signature
 
 Arrays = dict[str, Any]  # by name
 Placed = dict[int, Any]  # by place among the leaves of a call
@@ -69,6 +72,12 @@ class JaxAdapter(AbstractForeignModel):
         """The user's own object."""
         return self.model
 
+    def check_signature(self, component: str, signature: Signature) -> None:
+        """Refuse inputs that the function does not take after its weights and state."""
+        held = (None,) if self.model.state is None else (None, None)
+        told = dict.fromkeys(self._is_told)
+        check_arity(component, functools.partial(self.model.function, *held, **told), signature)
+
     def weights(self) -> dict[str, Tensor]:
         """Copies of the leaves of the tree of weights, named by their path."""
         return {name: to_torch(leaf).clone() for name, leaf in _named(self.model.weights).items()}
@@ -80,7 +89,7 @@ class JaxAdapter(AbstractForeignModel):
 
     def receive(self, values: Mapping[str, Tensor]) -> None:
         """Put new leaves into the user's trees."""
-        own = {name: to_jax(value) for name, value in values.items()}
+        own = _received(values)
         self.model.weights = _with(self.model.weights, own)
         self.model.state = _with(self.model.state, own, self._kept)
         if RANDOM_KEY in own:
@@ -106,8 +115,12 @@ class JaxAdapter(AbstractForeignModel):
 
         def pull_back(cotangents: Any) -> Gradients:
             given = [to_jax(leaf.contiguous()) for leaf in tree_flatten(cotangents)[0] if isinstance(leaf, Tensor)]
-            by_name, by_place = compiled.back(pull, [_like(g, x) for g, x in zip(given, floats, strict=True)])
-            return [to_torch(g) for g in by_place], [to_torch(by_name[name]) for name in call.learning]
+            long, by_place = compiled.back(pull, [_like(g, x) for g, x in zip(given, floats, strict=True)])
+            by_name: dict[str, Tensor] = {}
+            for names, part in zip(compiled.parcels, long, strict=True):
+                shapes = [learning[name].shape for name in names]
+                by_name |= zip(names, unpacked(to_torch(part), shapes), strict=True)
+            return [to_torch(g) for g in by_place], [by_name[name] for name in call.learning]
 
         return compiled.answer(floats, rest), pull_back
 
@@ -172,10 +185,13 @@ class _Compiled:
 
             return jax.vjp(moving, learning, inputs, has_aux=True)
 
+        def back(pull: Any, cotangents: list[Any]) -> tuple[list[Any], list[Any]]:
+            by_name, by_place = pull(cotangents)
+            self.parcels = parcels({name: (g.shape, g.dtype) for name, g in by_name.items()})
+            return [_packed([by_name[name] for name in names]) for names in self.parcels], by_place
+
         self.run, self.vjp = jax.jit(run), jax.jit(vjp)
-        self.back = jax.jit(
-            lambda pull, cotangents: pull(cotangents)
-        )  # a pull-back is a tree, so it passes through jit
+        self.back = jax.jit(back)  # a pull-back is a tree, so it passes through jit
 
     def answer(self, floats: Sequence[Any], rest: Sequence[Any]) -> Any:
         """The function's answer as tensors, built as the function built it."""
@@ -199,6 +215,26 @@ def to_jax(value: Tensor) -> Any:
     """A tensor as a JAX array, without a copy where JAX can hold its type."""
     wide = not jax.config.jax_enable_x64 and value.dtype in NARROW
     return jax.dlpack.from_dlpack((value.to(NARROW[value.dtype]) if wide else value).contiguous())
+
+
+def _received(values: Mapping[str, Tensor]) -> Arrays:
+    """Tensors as arrays of JAX; small ones cross together."""
+    own: Arrays = {}
+    for names in parcels({name: (value.shape, value.dtype) for name, value in values.items()}):
+        tensors = [values[name] for name in names]
+        shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        arrays = [to_jax(tensors[0])] if len(tensors) == 1 else _unpacked(to_jax(packed(tensors)), shapes)
+        own |= zip(names, arrays, strict=True)
+    return own
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _unpacked(long: Any, shapes: tuple[tuple[int, ...], ...]) -> list[Any]:
+    return [long[span].reshape(shape) for span, shape in zip(spans(shapes), shapes, strict=True)]
+
+
+def _packed(arrays: Sequence[Any]) -> Any:
+    return jax.numpy.concatenate([array.reshape(-1) for array in arrays])
 
 
 def _arrays(call: Call) -> Placed:

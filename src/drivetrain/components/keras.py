@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from drivetrain.components.foreign import BRIDGES, AbstractForeignModel, keep_triton_out, key_of
 from drivetrain.components.keras_copying import packed, unpacked
-from drivetrain.errors import ComponentError, listed
+from drivetrain.errors import ComponentError, SignatureError, listed
+from drivetrain.graph.component import check_arity
+from drivetrain.graph.signature import Signature
 
 
 def wrap(model: Any) -> AbstractForeignModel | nn.Module:
@@ -49,6 +51,10 @@ class KerasOnTorch(nn.Module):
             self.statistics.register_buffer(key_of(name), variable.value.data)  # the same memory
         BRIDGES[id(model)] = self
 
+    def check_signature(self, component: str, signature: Signature) -> None:
+        """Refuse inputs that the model does not take."""
+        check_inputs(self.model, component, signature)
+
     def forward(self, *values: Any, **constants: Any) -> Any:
         """Run the model."""
         return call(self.model, values, constants, self.training)
@@ -78,6 +84,22 @@ def call(model: Any, values: Sequence[Any], constants: Mapping[str, Any], traini
     if _takes_list(model):
         values = (list(values),)
     return model(*values, **constants, **_mode(model, training))
+
+
+def check_inputs(model: Any, component: str, signature: Signature) -> None:
+    """Refuse a signature whose inputs a model does not take.
+
+    Raises:
+        SignatureError: a functional model has another number of inputs, or ``call`` takes no such number.
+    """
+    taken = getattr(model, "inputs", None)
+    if not isinstance(model, keras.Model) or not isinstance(taken, list):
+        check_arity(component, model.call, signature)
+    elif len(taken) != len(signature.inputs):
+        raise SignatureError(
+            f"'{component}' is declared as '{signature}', which hands it {len(signature.inputs)} value(s), but "
+            f"the Keras model '{model.name}' has {len(taken)} input(s): {listed(each.name for each in taken)}"
+        )
 
 
 def global_generator() -> Any:
@@ -112,6 +134,9 @@ def _on_tensorflow(model: Any) -> AbstractForeignModel:
     from drivetrain.components.tensorflow import TensorFlowAdapter
 
     class KerasOnTensorFlow(TensorFlowAdapter):
+        def check_signature(self, component: str, signature: Signature) -> None:
+            check_inputs(self.thing, component, signature)
+
         def __reduce__(self) -> Any:
             return bridge_of, packed(self.thing)
 
@@ -123,6 +148,9 @@ def _on_jax(model: Any) -> AbstractForeignModel:
     from drivetrain.components.keras_on_jax import KerasOnJax
 
     class CopiedKerasOnJax(KerasOnJax):
+        def check_signature(self, component: str, signature: Signature) -> None:
+            check_inputs(self.thing, component, signature)
+
         def __reduce__(self) -> Any:
             return bridge_of, packed(self.thing)
 

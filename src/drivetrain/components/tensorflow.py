@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from drivetrain.components.foreign import AbstractForeignModel, Call, Gradients, PullBack
 from drivetrain.errors import ComponentError, listed
+from drivetrain.graph.component import check_arity
+from drivetrain.graph.signature import Signature
 
 HIDDEN = {
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle", "Multinomial",
@@ -64,7 +67,8 @@ class TensorFlowAdapter(AbstractForeignModel):
         variables = {**self._trainable, **self._others}
         for name, value in values.items():
             variable, new = variables[name], to_tensorflow(value)
-            variable.assign(new if new.dtype == variable.dtype else tf.cast(new, variable.dtype), read_value=False)
+            new = new if new.dtype == variable.dtype else tf.cast(new, variable.dtype)
+            tf.raw_ops.AssignVariableOp(resource=variable.handle, value=new)  # `assign` takes six times as long
 
     def run(self, call: Call) -> Any:
         """The object's answer."""
@@ -121,9 +125,13 @@ def wrap(module: Any) -> AbstractForeignModel:
     def function(values: Sequence[Any], constants: Mapping[str, Any], training: bool) -> Any:
         return module(*values, **constants, **({"training": training} if told else {}))
 
+    class Module(TensorFlowAdapter):
+        def check_signature(self, component: str, signature: Signature) -> None:
+            check_arity(component, partial(module, training=False) if told else module, signature)
+
     trainable = {name: variable for name, variable in named.items() if id(variable) in learn}
     others = {name: variable for name, variable in named.items() if name not in trainable}
-    return TensorFlowAdapter(module, trainable, others | states, function)
+    return Module(module, trainable, others | states, function)
 
 
 def global_generator() -> Any:
