@@ -24,7 +24,10 @@ class Peer:
         assert self.process.stdout is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        seconds = self.process.stdout.readline()
+        if not seconds:
+            raise RuntimeError("the Python of --tesseract ended; it needs tesseract-core, jax and numpy")
+        return float(seconds)
 
 
 TESSERACT_API = """
