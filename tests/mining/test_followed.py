@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from drivetrain.mining.dataflow import calls
+from drivetrain.mining.dataflow.interpreter import MOST_ROUNDS
+from drivetrain.mining.dataflow.machine import MOST_CONTEXTS
 from drivetrain.mining.dataflow.names import field_name, folder_name
 from drivetrain.mining.topology import integrations
 from drivetrain.mining.trees import Nodes, statements, walk
@@ -493,3 +496,46 @@ def test_features_in_an_hdf5_file_reach_what_learns_from_them_through_a_dataset(
     }
     found = wired(**files)
     assert edges(found, "trains_on") == edges(found) == {("trunk", "tree"): "file"}
+
+
+def _called_with(many: int) -> str:
+    """Three functions that run a model, one calling the next, called with so many different pictures and models."""
+    steps = """
+        def crop(net, box, note):
+            return net(box), note
+        def follow(net, box, note):
+            boxes, note = crop(net, box, note)
+            return crop(net, boxes, note + "a")
+        def track(net, box, note):
+            boxes, note = follow(net, box, note)
+            return follow(net, boxes, note + "b")
+"""
+    calls = "".join(
+        f"""
+        found_{at}, _ = track(Scorer({at}), picture, "{at}")
+        Other({at})(found_{at})
+"""
+        for at in range(many)
+    )
+    return NETS + steps + calls
+
+
+def test_a_helper_called_with_more_arguments_than_are_kept_apart_still_leads_every_output_on() -> None:
+    found = wired(main=_called_with(16))
+    makers = {model.name: model.maker for model in found.models}
+    fed = {edge.target for edge in found.edges if edge.kind == "feeds"}
+    assert {name for name, maker in makers.items() if maker.endswith("Other")} <= fed
+
+
+def test_walks_of_a_function_grow_no_faster_than_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments beyond those kept apart are joined, and what they joined to is walked once a round."""
+    walks: list[object] = []
+    true = calls.walk_function
+    monkeypatch.setattr(calls, "walk_function", lambda function, *rest: (walks.append(function), true(function, *rest)))
+
+    def walked(many: int) -> int:
+        walks.clear()
+        wired(main=_called_with(many))
+        return len(walks)
+
+    assert walked(40) - walked(20) <= 2 * MOST_ROUNDS * MOST_CONTEXTS

@@ -8,7 +8,7 @@ import builtins
 from drivetrain.mining.dataflow import builtin, classes, containers, handover, outside, using
 from drivetrain.mining.dataflow.arguments import Arguments, written_name
 from drivetrain.mining.dataflow.callbacks import callbacks
-from drivetrain.mining.dataflow.machine import DEEPEST_CALL, MOST_CONTEXTS, Frame, Summary
+from drivetrain.mining.dataflow.machine import DEEPEST_CALL, MOST_CONTEXTS, Frame, Machine, Summary
 from drivetrain.mining.dataflow.merging import combine
 from drivetrain.mining.dataflow.parameters import bind_arguments
 from drivetrain.mining.dataflow.repository import ClassToken, Function, Instance
@@ -118,25 +118,13 @@ def call_function(function: Function, arguments: Arguments, node: ast.AST, frame
         return combine(frame, arguments.everything(), node, written_name(node), reporting=True)
     bound = bind_arguments(function, arguments, frame)
     values = tuple(bound.values())
-    known = machine.contexts.setdefault(function, [])
-    if values not in known:
-        if len(known) >= MOST_CONTEXTS and not _invokes(function, frame):
+    known = machine.contexts.setdefault(function, {})
+    if values not in known and len(known) >= MOST_CONTEXTS:
+        if not any(one.invoked for one in known.values()):
             return combine(frame, arguments.everything(), node, written_name(node), reporting=True)
-        if len(known) >= MOST_CONTEXTS:
-            joined = known[-1] if len(known) > MOST_CONTEXTS else tuple(EMPTY for _ in values)
-            joined = tuple(old | new for old, new in zip(joined, values))
-            if len(known) > MOST_CONTEXTS:
-                known[-1] = joined
-            else:
-                known.append(joined)
-            bound = dict(zip(bound, joined))
-            values = joined
-        else:
-            known.append(values)
-    key = (function, values)
-    summary = machine.summaries.get(key)
-    if summary is None:
-        summary = machine.summaries[key] = Summary()
+        bound, summary = _joined(function, bound, machine)
+    else:
+        summary = known.setdefault(values, Summary())
     if summary.round != machine.round and not summary.running:
         summary.running = True
         walk_function(function, bound, summary, frame)
@@ -148,9 +136,15 @@ def call_function(function: Function, arguments: Arguments, node: ast.AST, frame
     return summary.returns
 
 
-def _invokes(function: Function, frame: Frame) -> bool:
-    """Whether a function has been seen to run a model."""
-    return any(frame.machine.summaries[function, values].invoked for values in frame.machine.contexts[function])
+def _joined(function: Function, bound: dict[str, Value], machine: Machine) -> tuple[dict[str, Value], Summary]:
+    """All arguments beyond the most contexts, as one context that is walked once a round, however it grows."""
+    joined, summary = machine.joined.setdefault(function, ({}, Summary()))
+    for name, value in bound.items():
+        known = joined.get(name, EMPTY)
+        if not value <= known:
+            joined[name] = known | value
+            machine.changed = True
+    return {name: joined.get(name, EMPTY) for name in bound}, summary
 
 
 def walk_function(function: Function, bound: dict[str, Value], summary: Summary, frame: Frame) -> None:

@@ -68,7 +68,6 @@ def outputs(value: Value, depth: int = 4) -> set[Token]:
 
 _DATA = frozenset({Output, Mixed})
 _HOLDING = frozenset({Holder, Instance})
-_TELLING = _DATA | _HOLDING  # what may be an output or hold one
 
 
 def members(tokens: Iterable[Token]) -> set[Output]:
@@ -85,20 +84,20 @@ def members(tokens: Iterable[Token]) -> set[Output]:
 def groups(value: Value, depth: int = 3) -> list[frozenset[Token]]:
     """The outputs in a value, those that may stand for each other in one group, those held side by side in several."""
     found: list[frozenset[Token]] = []
-    if any(token.__class__ in _TELLING for token in value) and outputs(value, depth):
-        _collect_groups(value, depth, set(), found)
+    _collect_groups(value, depth, set(), found)
     return found
 
 
 def _collect_groups(value: Value, depth: int, seen: set[Token], found: list[frozenset[Token]]) -> None:
-    kinds = {token.__class__ for token in value}
-    if not kinds.isdisjoint(_DATA):
-        found.append(value if kinds <= _DATA else frozenset(token for token in value if token.__class__ in _DATA))
-    if depth and not kinds.isdisjoint(_HOLDING):
-        for token in value:
-            if token.__class__ in _HOLDING and token not in seen:
-                seen.add(token)  # once: objects that hold each other would be looked at without end
-                if token.__class__ is Holder or not holds_models(token):  # type: ignore[arg-type]
-                    for part in token.fields.values():  # type: ignore[attr-defined]
-                        if part:
-                            _collect_groups(part, depth - 1, seen, found)
+    data = [token for token in value if token.__class__ in _DATA]
+    if data:
+        found.append(value if len(data) == len(value) else frozenset(data))
+    if not depth or len(data) == len(value):
+        return
+    for token in value:
+        if token.__class__ in _HOLDING and token not in seen:
+            seen.add(token)  # once: objects that hold each other would be looked at without end
+            if token.__class__ is Holder or not holds_models(token):  # type: ignore[arg-type]
+                for part in token.fields.values():  # type: ignore[attr-defined]
+                    if part:
+                        _collect_groups(part, depth - 1, seen, found)

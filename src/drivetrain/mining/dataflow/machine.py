@@ -121,8 +121,8 @@ class Machine(Interned):
         self.changed = False
         self.deadline = time.monotonic() + seconds
         self.steps = 0
-        self.summaries: dict[tuple[object, ...], Summary] = {}
-        self.contexts: dict[object, list[tuple[Value, ...]]] = {}
+        self.contexts: dict[Function, dict[tuple[Value, ...], Summary]] = {}  # by what a function was called with
+        self.joined: dict[Function, tuple[dict[str, Value], Summary]] = {}  # everything it was called with beyond those
         self.called: set[ast.AST] = set()
         self.instances: dict[ClassInfo, dict[Instance, None]] = {}
         self.functions: dict[ast.AST, Function] = {}
